@@ -1,0 +1,53 @@
+"""The values that pass between views, learner and objective."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Views(NamedTuple):
+    """V views of the same B samples.
+
+    Attributes:
+        images: V tensors ``[B, ...]``; full-size crops first. Any per-sample tensor will do.
+        label: ``[B]`` class indices, -1 where unknown. No objective ever sees it.
+        index: ``[B]`` positions of the samples in their source.
+    """
+
+    images: list[Tensor]
+    label: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]
+
+
+class Embeddings(NamedTuple):
+    """What a learner hands to its objective.
+
+    Attributes:
+        context: ``[V, B, D]``, carries gradient.
+        target: ``[V, B, D]``, detached; from the moving-average network where the objective asks for one.
+    """
+
+    context: Float[Tensor, "views batch dim"]
+    target: Float[Tensor, "views batch dim"]
+
+
+class Outcome(NamedTuple):
+    """An objective's answer.
+
+    Attributes:
+        loss: the scalar to differentiate.
+        terms: detached, unweighted scalars to log.
+    """
+
+    loss: Float[Tensor, ""]
+    terms: dict[str, Float[Tensor, ""]]
+
+    @classmethod
+    def weigh(cls, **terms: tuple[float, Tensor]) -> "Outcome":
+        """Sum ``weight * term`` over named ``(weight, term)`` pairs, remembering each term unweighted."""
+        if not terms:
+            raise ValueError("Outcome.weigh: expected at least one term such as invariance=(25.0, value), found none.")
+        loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        return cls(loss, {name: term.detach() for name, (_, term) in terms.items()})
