@@ -1,0 +1,206 @@
+"""Blocks of slices: linear maps from columns ``[D, M]`` to projections ``[n, M]``.
+
+Every map works on *columns* (one sample per column), so that the projections of one slice are contiguous and can
+be sorted in place, and no intermediate result is ever transposed. A slice is a unit vector c in R^D.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+class Block(ABC):
+    """A few slices of the unit sphere, as a linear map and its adjoint.
+
+    Attributes:
+        count: number of slices n.
+        nonzeros: k where every slice has exactly k weights of size ``1/sqrt(k)``; ``None`` for slices of any shape.
+            (The law of c^T y for independent, identically distributed units y then depends on c only through the
+            number of its positive weights.)
+    """
+
+    count: int
+    nonzeros: int | None = None
+
+    @abstractmethod
+    def project(self, columns: Tensor) -> Tensor:
+        """Apply every slice: ``[D, M] -> [n, M]``."""
+
+    @abstractmethod
+    def lift(self, projections: Tensor) -> Tensor:
+        """Apply the adjoint: ``[n, M] -> [D, M]``."""
+
+    @abstractmethod
+    def power_sums(self) -> Tensor:
+        """Give ``sum_j c_j^r`` for r = 1 ... 4: ``[n, 4]``; the r-th cumulant of c^T y is that of y times the sum."""
+
+
+class Dense(Block):
+    """Slices given as the rows of a matrix ``[n, D]``."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+        self.count = matrix.shape[0]
+
+    def project(self, columns: Tensor) -> Tensor:
+        """Apply every slice: ``[D, M] -> [n, M]``."""
+        return self.matrix @ columns
+
+    def lift(self, projections: Tensor) -> Tensor:
+        """Apply the adjoint: ``[n, M] -> [D, M]``."""
+        return self.matrix.T @ projections
+
+    def power_sums(self) -> Tensor:
+        """Give ``sum_j c_j^r`` for r = 1 ... 4: ``[n, 4]``."""
+        square = self.matrix.square()
+        sums = (self.matrix.sum(1), square.sum(1), (square * self.matrix).sum(1), square.square().sum(1))
+        return torch.stack(sums, dim=1)
+
+
+class Fast(Block):
+    """R orthogonal bases ``(A kron B) diag(signs)`` applied as transforms: no slice matrix exists.
+
+    ``A`` is ``[a, a]``, ``B`` is ``[b, b]``, both orthogonal, ``a b = D``; a column costs ``2 D (a + b)`` operations
+    per basis instead of ``2 D^2``. Slice ``i b + j`` of a basis is ``(A_i kron B_j) * signs``.
+
+    Args:
+        left: A.
+        right: B.
+        signs: ``[R, D]`` entries +-1, one row per basis.
+        count: the first ``count`` of the ``R D`` slices are used.
+        nonzeros: D where A and B have entries of equal size (Hadamard), else ``None``.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, signs: Tensor, count: int, nonzeros: int | None) -> None:
+        self.left, self.right, self.signs = left, right, signs
+        self.count, self.nonzeros = count, nonzeros
+
+    def project(self, columns: Tensor) -> Tensor:
+        """Apply every slice: ``[D, M] -> [n, M]``."""
+        return self._transform(self.left, self.right, self.signs.unsqueeze(-1) * columns)
+
+    def lift(self, projections: Tensor) -> Tensor:
+        """Apply the adjoint: ``[n, M] -> [D, M]``."""
+        bases, dim = self.signs.shape
+        if self.count < bases * dim:
+            missing = projections.new_zeros(bases * dim - self.count, projections.shape[1])
+            projections = torch.cat((projections, missing))
+        a, b = self.left.shape[0], self.right.shape[0]
+        first = self.left.T @ projections.view(bases, a, -1)  # [R, a, b M]
+        second = self.right.T @ first.view(bases * a, b, -1)  # [R a, b, M]
+        return torch.einsum("rd,rdm->dm", self.signs, second.view(bases, dim, -1))
+
+    def power_sums(self) -> Tensor:
+        """Give ``sum_j c_j^r``: the same transform with powered factors, applied to the powered signs."""
+        powers = range(1, 5)
+        sums = [self._transform(self.left**r, self.right**r, (self.signs**r).unsqueeze(-1)) for r in powers]
+        return torch.cat(sums, dim=1)
+
+    def _transform(self, left: Tensor, right: Tensor, signed: Tensor) -> Tensor:
+        bases, dim, width = signed.shape
+        a, b = left.shape[0], right.shape[0]
+        first = left @ signed.view(bases, a, b * width)  # [R, a, b M]
+        second = right @ first.view(bases * a, b, width)  # [R a, b, M]
+        return second.view(bases * dim, width)[: self.count]
+
+
+class Sparse(Block):
+    """Slices with k weights ``+-1/sqrt(k)`` over given index sets.
+
+    Args:
+        units: ``[n, k]`` unit indices.
+        signs: ``[n, k]`` entries +-1.
+        dim: D.
+    """
+
+    def __init__(self, units: Tensor, signs: Tensor, dim: int) -> None:
+        self.units, self.dim = units, dim
+        self.count, self.nonzeros = units.shape
+        self.weights = signs / math.sqrt(self.nonzeros)
+
+    def project(self, columns: Tensor) -> Tensor:
+        """Apply every slice: ``[D, M] -> [n, M]``."""
+        picked = columns[self.units[:, 0]] * self.weights[:, :1]
+        for place in range(1, self.units.shape[1]):  # k passes over [n, M] rather than one temporary [n, k, M]
+            picked.addcmul_(columns[self.units[:, place]], self.weights[:, place : place + 1])
+        return picked
+
+    def lift(self, projections: Tensor) -> Tensor:
+        """Apply the adjoint: ``[n, M] -> [D, M]``."""
+        lifted = projections.new_zeros(self.dim, projections.shape[1])
+        for place in range(self.units.shape[1]):
+            lifted.index_add_(0, self.units[:, place], projections * self.weights[:, place : place + 1])
+        return lifted
+
+    def power_sums(self) -> Tensor:
+        """Give ``sum_j c_j^r`` for r = 1 ... 4: ``[n, 4]``."""
+        return torch.stack([(self.weights**r).sum(1) for r in range(1, 5)], dim=1)
+
+
+class Coordinates(Block):
+    """Coordinate axes as slices.
+
+    Args:
+        units: ``[n]`` distinct unit indices, or ``None`` for all D units in order.
+        dim: D.
+        like: any tensor of the device and dtype wanted.
+    """
+
+    nonzeros = 1
+
+    def __init__(self, units: Tensor | None, dim: int, like: Tensor) -> None:
+        self.units, self.dim, self.like = units, dim, like
+        self.count = dim if units is None else units.shape[0]
+
+    def project(self, columns: Tensor) -> Tensor:
+        """Pick the units: ``[D, M] -> [n, M]``."""
+        return columns.clone() if self.units is None else columns[self.units]
+
+    def lift(self, projections: Tensor) -> Tensor:
+        """Put the units back: ``[n, M] -> [D, M]``."""
+        if self.units is None:
+            return projections
+        return projections.new_zeros(self.dim, projections.shape[1]).index_copy_(0, self.units, projections)
+
+    def power_sums(self) -> Tensor:
+        """All ones: ``[n, 4]``."""
+        return self.like.new_ones(self.count, 4)
+
+
+def hadamard(order: int, like: Tensor) -> Tensor:
+    """Sylvester's matrix ``[order, order]``, normalised to be orthogonal; ``order`` is a power of two."""
+    matrix = like.new_ones(1, 1)
+    while matrix.shape[0] < order:
+        matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)))
+    return matrix.div(math.sqrt(order))
+
+
+def haar(dim: int, like: Tensor, generator: torch.Generator) -> Tensor:
+    """An orthogonal matrix ``[dim, dim]`` of the uniform (Haar) law, from the QR factors of a Gaussian matrix."""
+    gaussian = torch.randn(dim, dim, generator=generator, device=like.device, dtype=like.dtype)
+    basis, upper = torch.linalg.qr(gaussian)
+    return torch.mul(basis, upper.diagonal().sign())  # QR alone is not uniform: its column signs are conventional
+
+
+def random_signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
+    """Independent fair signs +-1."""
+    bits = torch.randint(0, 2, shape, generator=generator, device=like.device)
+    return (2 * bits - 1).to(like.dtype)
+
+
+def unit_rows(shape: tuple[int, int], like: Tensor, generator: torch.Generator) -> Tensor:
+    """Rows uniform on the unit sphere: normalised Gaussians."""
+    rows = torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+    return torch.nn.functional.normalize(rows, dim=1)
+
+
+def factorise(dim: int) -> tuple[int, int] | None:
+    """The most balanced factors ``a <= b`` with ``a b = dim``, or ``None`` where a transform does not pay.
+
+    The transform costs ``a + b`` where a dense block costs ``dim``. It pays from ``dim = 32`` on if ``a + b`` is at
+    most half of ``dim``; primes and twice a prime have no such factors.
+    """
+    a = next(a for a in range(math.isqrt(dim), 0, -1) if dim % a == 0)
+    return (a, dim // a) if dim >= 32 and 2 * (a + dim // a) <= dim else None
