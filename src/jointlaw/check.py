@@ -45,3 +45,13 @@ def embeddings(where: str, z: Tensor, least_batch: int = 2) -> None:
             f"{where}: expected at least {least_batch} samples of width >= 1, found shape {list(z.shape)}. "
             "A batch law needs a larger batch."
         )
+
+
+def views(where: str, z: Tensor, least: int = 1) -> None:
+    """Raise unless ``z`` is ``[V, B, D]`` with V >= ``least`` and B >= 2."""
+    if z.ndim != 3 or z.shape[0] < least:
+        raise ValueError(
+            f"{where}: expected embeddings [views, batch, dim] with at least {least} views, found shape "
+            f"{list(z.shape)}. Stack one [batch, dim] tensor per view."
+        )
+    embeddings(where, z)

@@ -1,0 +1,92 @@
+"""Small networks written here; everything bigger comes from timm by name (``jointlaw.training.encoders``)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from jointlaw import check
+
+
+class MLP(nn.Sequential):
+    """Linear layers with batch normalisation and ReLU between them.
+
+    Args:
+        sizes: widths from input to output, at least two.
+        norm: batch-normalise the hidden layers.
+
+    The input ``[B, ...]`` is flattened to ``[B, sizes[0]]``; the output is ``[B, sizes[-1]]``, with nothing
+    applied after the last linear layer.
+    """
+
+    def __init__(self, sizes: Sequence[int], norm: bool = True) -> None:
+        check.at_least("MLP", 2, layers=len(sizes))
+        layers: list[nn.Module] = [nn.Flatten()]
+        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers.append(nn.Linear(n_in, n_out, bias=not norm))
+            layers.extend([nn.BatchNorm1d(n_out), nn.ReLU()] if norm else [nn.ReLU()])
+        layers.append(nn.Linear(sizes[-2], sizes[-1]))
+        super().__init__(*layers)
+
+
+class MLPEncoder(nn.Sequential):
+    """A batch-normalised MLP whose last layer is activated too: an encoder for vectors (or small images).
+
+    Args:
+        features_in: numbers per sample.
+        hidden: width of the hidden layer.
+        features: width of the output.
+    """
+
+    def __init__(self, features_in: int, hidden: int = 512, features: int = 256) -> None:
+        super().__init__(MLP((features_in, hidden, features)), nn.BatchNorm1d(features), nn.ReLU())
+
+
+class ConvEncoder(nn.Sequential):
+    """Four 3x3 convolutions (32-64-128-256, batch-normalised, ReLU) and a mean over positions.
+
+    The first convolution keeps the resolution and each later one halves it, so that 8 to 64 pixels work alike.
+    ``[B, C, H, W]`` becomes ``[B, 8 * width]``.
+
+    Args:
+        channels: colour channels of the images.
+        width: channels of the first convolution; the others have 2, 4 and 8 times as many.
+
+    Source: Huang (2026), arXiv 2603.26799, appendix P.4.3.
+    Differs from the authors' code in: the first convolution keeps the resolution, and a mean over positions stands
+    in place of flattening and two linear layers, so that any image size is accepted.
+    """
+
+    def __init__(self, channels: int = 1, width: int = 32) -> None:
+        check.at_least("ConvEncoder", 1, channels=channels, width=width)
+        sizes = [channels, *(width * 2**k for k in range(4))]
+        layers: list[nn.Module] = []
+        for stride, (n_in, n_out) in zip((1, 2, 2, 2), zip(sizes[:-1], sizes[1:], strict=True), strict=True):
+            layers += [nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+class Projector(nn.Module):
+    """The three-layer MLP between backbone features and embeddings.
+
+    Args:
+        features: width of the backbone's output.
+        width: embedding width D.
+        hidden: width of the two hidden layers (default: ``width``).
+        rectify: end in ReLU, so that embeddings are non-negative and can be exactly zero.
+
+    Source: Kuang et al. (2026), arXiv 2602.01456, section 4 (projector 2048-2048-2048).
+    Differs from the authors' code in: nothing.
+    """
+
+    def __init__(self, features: int, width: int = 512, hidden: int | None = None, rectify: bool = True) -> None:
+        super().__init__()
+        check.at_least("Projector", 1, features=features, width=width)
+        hidden = width if hidden is None else hidden
+        self.layers = MLP((features, hidden, hidden, width))
+        self.rectify = rectify
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``[B, F]`` to embeddings ``[B, D]``."""
+        z: Tensor = self.layers(features)
+        return torch.relu(z) if self.rectify else z

@@ -1,0 +1,26 @@
+"""What every objective promises."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from jointlaw.types import Embeddings, Outcome
+
+
+class Objective(nn.Module, ABC):
+    """Judges the embeddings of a batch, and owns whatever is learned or remembered beyond encoder and projector.
+
+    ``forward`` never changes state; ``update`` is the only place that does, and a learner calls it once per
+    batch after the backward pass. Set ``uses_target_network`` where ``z.target`` must come from a moving average
+    of the network; elsewhere it is the detached context.
+    """
+
+    uses_target_network: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, z: Embeddings) -> Outcome:
+        """Return the loss and its unweighted terms."""
+
+    def update(self, z: Embeddings) -> None:
+        """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""

@@ -1,0 +1,57 @@
+"""Feeds a learner: raw batches from a source, turned into views on the training device."""
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from jointlaw.distributed import rank, world_size
+from jointlaw.training.batches import Batches, RawBatch
+from jointlaw.training.sources import Data
+from jointlaw.training.views import ViewMaker
+from jointlaw.types import Views
+
+
+class ViewedData(pl.LightningDataModule):
+    """Batches of views for training, and of clean samples for validation.
+
+    Every random draw of a step is a function of (seed, epoch, batch, rank), so a resumed run draws what an
+    uninterrupted one would have drawn: the views from their own generator, and whatever the network draws
+    (dropout, stochastic depth) from torch's global one, reseeded here.
+
+    Args:
+        data: training and held-out source.
+        views: makes views of raw batches.
+        batch: samples per process and step.
+        seed: of order and augmentation.
+    """
+
+    def __init__(self, data: Data, views: ViewMaker, batch: int, seed: int) -> None:
+        super().__init__()
+        self.data = data
+        self.views = views
+        self.batch = batch
+        self.seed = seed
+        self._loader: Batches | None = None
+
+    def train_dataloader(self) -> Batches:
+        """Shuffled batches of the training source; this process's share."""
+        self._loader = Batches(self.data.train, self.batch, seed=self.seed, rank=rank(), world=world_size())
+        return self._loader
+
+    def val_dataloader(self) -> Batches:
+        """The held-out source in order; this process's share."""
+        return evaluation_batches(self.data.held_out, self.batch, rank=rank(), world=world_size())
+
+    def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> Views:
+        """Make views where the batch now lies."""
+        if self.trainer is None or self._loader is None or not self.trainer.training:
+            return Views([self.views.clean(batch.images)], batch.label, batch.index)
+        seed = step_seed(self.seed, self._loader.epoch, self._loader.batch, rank())
+        torch.manual_seed(seed)
+        generator = torch.Generator(batch.images.device).manual_seed(seed)
+        return Views(self.views(batch.images, generator), batch.label, batch.index)
+
+
+def step_seed(*numbers: int) -> int:
+    """One well-mixed seed out of several small numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

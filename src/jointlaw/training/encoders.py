@@ -1,0 +1,86 @@
+"""Encoders by name: the two small ones written here, and every timm model with a stem that suits small images."""
+
+import torch
+from torch import Tensor, nn
+
+from jointlaw.networks import ConvEncoder, MLPEncoder
+
+SMALL = 64
+"""Images of at most this many pixels get the small-image stem unless told otherwise."""
+
+
+def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = None) -> nn.Module:
+    """Build an encoder for samples of a shape.
+
+    Args:
+        name: ``conv``, ``mlp`` or the name of a timm model such as ``resnet18``.
+        shape: of one sample: ``(C, H, W)``, or ``(F,)`` for vectors.
+        small_stem: keep the resolution of small images: 3x3 first convolution and no max-pooling in ResNets,
+            small patches in vision transformers and ConvNeXt. Default: where images have at most 64 pixels.
+
+    Raises:
+        ValueError: for unknown names, and for image networks on vectors.
+    """
+    if name == "mlp":
+        return MLPEncoder(int(torch.Size(shape).numel()))
+    if len(shape) != 3:
+        raise ValueError(
+            f"encoder {name!r}: expected images (C, H, W), found samples of shape {shape}. Use --encoder=mlp."
+        )
+    if name == "conv":
+        return ConvEncoder(shape[0])
+    size = shape[-1]
+    return _timm_encoder(name, shape[0], size, size <= SMALL if small_stem is None else small_stem)
+
+
+def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
+    """Width F of the features ``[B, F]`` that an encoder makes of samples of a shape."""
+    was_training = encoder.training
+    encoder.eval()
+    with torch.no_grad():
+        features: Tensor = encoder(torch.zeros(2, *shape))
+    encoder.train(was_training)
+    if features.ndim != 2:
+        raise ValueError(
+            f"encoder: expected features [batch, width], found shape {list(features.shape)}. Pool the positions."
+        )
+    return features.shape[1]
+
+
+def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise ValueError(
+            f"encoder {name!r}: expected 'conv', 'mlp' or a timm model, but timm is not installed. "
+            "Install it with: pip install 'jointlaw[vision]'."
+        ) from error
+    if name not in timm.list_models():
+        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:6]) or "none that begins alike"
+        raise ValueError(
+            f"encoder {name!r}: expected 'conv', 'mlp' or a timm model (near this name: {near}), found neither. "
+            "See timm.list_models()."
+        )
+    options: dict[str, object] = {"num_classes": 0, "in_chans": channels}
+    if "vit_" in name or "deit" in name:
+        options["img_size"] = size
+        if small_stem:
+            options["patch_size"] = _patch(size)
+    if "convnext" in name and small_stem:
+        options["patch_size"] = 2 if size > 32 else 1
+    model: nn.Module = timm.create_model(name, **options)
+    if small_stem and "resnet" in name:
+        _keep_resolution(model, channels)
+    return model
+
+
+def _patch(size: int) -> int:
+    """The largest patch that leaves a vision transformer at least 7 x 7 positions and divides the image."""
+    return max(patch for patch in range(1, max(1, size // 7) + 1) if size % patch == 0)
+
+
+def _keep_resolution(resnet: nn.Module, channels: int) -> None:
+    """Swap the 7x7 stride-2 stem and its max-pooling for one 3x3 convolution (CIFAR's usual ResNet)."""
+    width = resnet.get_submodule("bn1").weight.shape[0]  # type: ignore[union-attr, index]
+    resnet.conv1 = nn.Conv2d(channels, int(width), 3, padding=1, bias=False)
+    resnet.maxpool = nn.Identity()

@@ -1,0 +1,138 @@
+"""One function per paper: its defaults and nothing else. Each signature is a command of ``jointlaw train``."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+from torch import nn
+
+from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
+from jointlaw.networks import Projector
+from jointlaw.objectives.lpjepa import RectifiedLpJEPA
+from jointlaw.objectives.objective import Objective
+from jointlaw.regularizers import Slices, Targets, TwoSample, Uniform
+
+
+class Method(NamedTuple):
+    """What a recipe chooses.
+
+    Attributes:
+        objective: judges the embeddings.
+        projector: makes the projector for a backbone of a given width.
+    """
+
+    objective: Objective
+    projector: Callable[[int], nn.Module]
+
+
+def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line)
+    *,
+    activity: float | None = None,
+    loc: float | None = None,
+    p: float = 1.0,
+    scale: Literal["GN", "RGN"] = "GN",
+    width: int = 512,
+    hidden: int | None = None,
+    invariance: float = 25.0,
+    matching: float = 125.0,
+    slices: Slices | None = None,
+    targets: Targets | None = None,
+    rectified_features: bool = True,
+    rectified_target: bool = True,
+    seed: int = 0,
+) -> Method:
+    """Sparse, non-negative embeddings that follow a rectified generalised Gaussian (Kuang et al. 2026).
+
+    Args:
+        activity: the dial: share of units active in an embedding, in (0, 1). Give this or loc, not both.
+        loc: location of the generalised Gaussian before rectification (default 0, half of the units active).
+        p: shape of the law; 1 is a rectified Laplace, 2 a rectified Gaussian.
+        scale: unit variance before (GN) or after (RGN) the rectifier.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers (default: width).
+        invariance: weight of the squared distance between views.
+        matching: weight of the distance to the law.
+        slices: directions in which batch and law are compared; by default a mixture of fast orthogonal blocks,
+            sparse blocks and coordinate axes, which makes the dial exact.
+        targets: how the law's sorted projections are had; by default expected order statistics.
+        rectified_features: end the projector in ReLU.
+        rectified_target: match a rectified law (else the generalised Gaussian itself).
+        seed: of the slices.
+    """
+    law: GeneralizedGaussian | RectifiedGeneralizedGaussian = rectified_law(activity, loc, p, scale)
+    if not rectified_target:
+        law = GeneralizedGaussian(**law.tensors)
+    objective = RectifiedLpJEPA(
+        law, invariance=invariance, matching=matching, slices=slices, targets=targets, seed=seed
+    )
+    return Method(objective, partial(Projector, width=width, hidden=hidden, rectify=rectified_features))
+
+
+def rectified_lpjepa_paper(  # noqa: PLR0913
+    *,
+    loc: float = 0.0,
+    p: float = 1.0,
+    scale: Literal["GN", "RGN"] = "GN",
+    width: int = 2048,
+    slices: int = 8192,
+    invariance: float = 25.0,
+    matching: float = 125.0,
+) -> Method:
+    """Rectified LpJEPA exactly as published: uniform slices, a fresh draw of the target every step, width 2048.
+
+    Args:
+        loc: location of the generalised Gaussian before rectification.
+        p: shape of the law.
+        scale: unit variance before (GN) or after (RGN) the rectifier.
+        width: embedding width D.
+        slices: number of uniform slices N.
+        invariance: weight of the squared distance between views.
+        matching: weight of the distance to the law.
+    """
+    return rectified_lpjepa(
+        loc=loc,
+        p=p,
+        scale=scale,
+        width=width,
+        invariance=invariance,
+        matching=matching,
+        slices=Uniform(slices),
+        targets=TwoSample(),
+    )
+
+
+def compose(
+    objective: Objective, *, width: int = 512, hidden: int | None = None, rectified_features: bool = False
+) -> Method:
+    """Any objective with any law, slices and targets, given by class_path (best in a --config file).
+
+    Args:
+        objective: judges the embeddings, for example
+            class_path: jointlaw.objectives.lpjepa.RectifiedLpJEPA with init_args.law.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers (default: width).
+        rectified_features: end the projector in ReLU.
+    """
+    return Method(objective, partial(Projector, width=width, hidden=hidden, rectify=rectified_features))
+
+
+def rectified_law(
+    activity: float | None, loc: float | None, p: float, scale: Literal["GN", "RGN"]
+) -> RectifiedGeneralizedGaussian:
+    """The law for a dial setting, or for a location."""
+    if activity is not None and loc is not None:
+        raise ValueError(
+            f"rectified-lpjepa: expected activity or loc, found both (activity={activity}, loc={loc}). "
+            "One determines the other."
+        )
+    if activity is not None:
+        return RectifiedGeneralizedGaussian.with_activity(activity, p=p, scale=scale)
+    return RectifiedGeneralizedGaussian.unit_variance(p, 0.0 if loc is None else loc, after_rectifier=scale == "RGN")
+
+
+RECIPES: dict[str, Callable[..., Method]] = {
+    "rectified-lpjepa": rectified_lpjepa,
+    "rectified-lpjepa-paper": rectified_lpjepa_paper,
+    "compose": compose,
+}
+"""Commands of ``jointlaw train``."""

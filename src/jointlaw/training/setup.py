@@ -1,0 +1,96 @@
+"""What every training command has in common, and the objects built from it."""
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from jointlaw import check
+from jointlaw.training.encoders import build_encoder, feature_width
+from jointlaw.training.learner import Learner
+from jointlaw.training.optimizers import Optimizer
+from jointlaw.training.recipes import Method
+from jointlaw.training.sources import Data, load
+from jointlaw.training.views import ViewMaker, ViewSettings
+
+
+@dataclass(frozen=True)
+class Run:
+    """How and where to train.
+
+    Args:
+        folder: run folder (default: runs/RECIPE-DATA-DATE).
+        epochs: passes over the data (default: as many as see about 600,000 samples, at least 10).
+        batch: samples per process and step.
+        seed: of initial weights, order, views and slices.
+        resume: go on with the run in the folder; its configuration must be the same.
+        precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
+        accelerator: cpu, gpu or auto.
+        devices: number of processes, -1 for all devices.
+        accumulate: batches per optimiser step.
+        clip: largest norm of the gradient (default: no clipping).
+        checkpoint_steps: write checkpoints/last.ckpt every so many steps.
+        loggers: further loggers beside metrics.csv.
+        compile: pass the encoder through torch.compile.
+        threads: CPU threads of torch (default: all).
+        report: evaluate and write report.html at the end.
+    """
+
+    folder: Path | None = None
+    epochs: int | None = None
+    batch: int = 256
+    seed: int = 0
+    resume: bool = False
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    accumulate: int = 1
+    clip: float | None = None
+    checkpoint_steps: int = 200
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=list)
+    compile: bool = False
+    threads: int | None = None
+    report: bool = True
+
+    def __post_init__(self) -> None:
+        check.at_least("run", 2, batch=self.batch)
+        check.at_least("run", 0, seed=self.seed)
+        check.at_least("run", 1, accumulate=self.accumulate, checkpoint_steps=self.checkpoint_steps)
+        check.at_least("run", 1, **{k: v for k in ("epochs", "threads") if (v := getattr(self, k)) is not None})
+        if self.clip is not None:
+            check.positive("run", clip=self.clip)
+
+    def epochs_for(self, samples: int) -> int:
+        """The number of epochs, from the number of training samples where none was given."""
+        return self.epochs if self.epochs is not None else max(10, -(-600_000 // samples))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Data, views, network and run: the options that every recipe shares.
+
+    Args:
+        data: digits, fashion-mnist[:PATH], mnist:PATH, cifar10[:PATH], cifar100[:PATH], stl10[:PATH],
+            folder:PATH or tensors:FILE.
+        probe_data: another, labelled source for the probes (default: the labels of data, where it has some).
+        resolution: pixels to which folder images are resized (default 64).
+        on_bad_file: raise an error at an unreadable image, or skip and count it.
+        download: let torchvision download a data set that is not there.
+        encoder: conv, mlp or a timm model's name (default: conv for images, mlp for vectors).
+        small_stem: keep the resolution of small images in timm models (default: up to 64 pixels).
+        views: how views are made (default: the papers' settings for the source), or module:function, a pipeline of
+            your own that turns one uint8 tensor [C, H, W] into a float tensor.
+        optimizer: AdamW (the default) or LARS.
+        run: how and where to train.
+    """
+
+    data: str = "digits"
+    probe_data: str | None = None
+    resolution: int | None = None
+    on_bad_file: Literal["raise", "skip"] = "raise"
+    download: bool = False
+    encoder: str | None = None
+    small_stem: bool | None = None
+    views: str | ViewSettings = field(default_factory=ViewSettings)
+    optimizer: Optimizer | None = None
+    run: Run = field(default_factory=Run)

@@ -1,0 +1,148 @@
+"""The run folder: what it holds, and when it may be written to."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from jointlaw.training.learner import Learner
+
+_FREE = ("run.folder", "run.resume", "run.threads", "run.report", "config")
+"""Settings in which a resumed run may differ: none of them changes what is learned."""
+
+
+class Workspace:
+    """Paths and files of one run.
+
+    Args:
+        folder: created when the run starts; a folder that holds anything else than this run is refused.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.checkpoints = folder / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.weights = folder / "encoder.safetensors"
+        self.results = folder / "results.json"
+        self.report = folder / "report.html"
+
+    def start(self, config: str) -> None:
+        """Make a new folder and write down configuration and environment; refuse one that is in use."""
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise ValueError(
+                f"run folder {self.folder}: expected a new or empty folder, found files in it. "
+                "Go on with its run by --run.resume=true, or choose another --run.folder."
+            )
+        self.checkpoints.mkdir(parents=True)
+        write_text(self.config, config)
+        write_text(self.folder / "environment.txt", environment())
+
+    def resume(self, config: str) -> None:
+        """Check that the folder holds the same run; refuse another configuration, naming the differing keys."""
+        if not self.config.exists():
+            raise ValueError(
+                f"run folder {self.folder}: expected the config.yaml of an earlier run, found none. "
+                "Check --run.folder, or start without --run.resume."
+            )
+        differing = differing_keys(yaml.safe_load(self.config.read_text(encoding="utf-8")), yaml.safe_load(config))
+        if differing:
+            raise ValueError(
+                f"run folder {self.folder}: expected the configuration the run was started with, found other values "
+                f"of {'; '.join(differing)}. Resume with the same settings, or start anew in another --run.folder."
+            )
+        if not self.last.exists():
+            raise ValueError(
+                f"run folder {self.folder}: expected checkpoints/last.ckpt, found none: the run was stopped before "
+                "its first checkpoint. Delete the folder and start anew."
+            )
+
+    def save_weights(self, learner: Learner) -> None:
+        """Write encoder and projector to ``encoder.safetensors``, in one go."""
+        state = {
+            f"{name}.{key}": value.contiguous()
+            for name in ("encoder", "projector")
+            for key, value in learner.get_submodule(name).state_dict().items()
+        }
+        part = self.weights.with_suffix(".part")
+        save_file(state, part)
+        os.replace(part, self.weights)
+
+    def load_weights(self, learner: Learner) -> None:
+        """Read encoder and projector; missing, unexpected or misshapen weights are errors."""
+        if not self.weights.exists():
+            raise ValueError(
+                f"run folder {self.folder}: expected encoder.safetensors, found none: the run has not ended. "
+                "Finish it with --run.resume=true."
+            )
+        load_weights(self.weights, learner)
+
+    def save_results(self, figures: Mapping[str, object]) -> None:
+        """Write ``results.json`` in one go."""
+        write_text(self.results, json.dumps(figures, indent=2) + "\n")
+
+
+def load_weights(path: Path, learner: Learner) -> None:
+    """Load ``encoder.safetensors`` into a learner's encoder and projector, strictly."""
+    try:
+        state = load_file(path)
+    except Exception as error:
+        raise ValueError(f"{path}: expected a safetensors file, found one that cannot be read ({error}).") from error
+    for name in ("encoder", "projector"):
+        module = learner.get_submodule(name)
+        part = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+        try:
+            module.load_state_dict(part, strict=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{path}: expected the weights of this {name}, found others. Use the configuration that the weights "
+                f"were trained with. ({' '.join(str(error).split())})"
+            ) from error
+
+
+def differing_keys(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Settings that differ between two configurations, as ``key (before -> now)``."""
+    flat_before, flat_now = _flatten(before), _flatten(now)
+    names = [name for name in sorted(flat_before.keys() | flat_now.keys()) if not name.endswith(_FREE)]
+    return [
+        f"{name} ({flat_before.get(name)} -> {flat_now.get(name)})"
+        for name in names
+        if flat_before.get(name) != flat_now.get(name)
+    ]
+
+
+def environment() -> str:
+    """Versions that a result depends on."""
+    packages = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
+    lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
+    for package in packages:
+        try:
+            lines.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{package} not installed")
+    lines.append(f"cpu threads {torch.get_num_threads()}, capability {torch.backends.cpu.get_cpu_capability()}")
+    lines.append(f"gpu {torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'}")
+    return "\n".join(lines) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, never a part."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
