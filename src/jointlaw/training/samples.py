@@ -1,0 +1,162 @@
+"""What training reads: sources of samples, and the few of them that a run needs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int
+from torch import Tensor
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source(ABC):
+    """N samples that can be read in any order.
+
+    Attributes:
+        label: int64 ``[N]``, -1 where unknown.
+        classes: names of the labels, empty where there are none.
+        names: file names of the samples, empty where they come from one file.
+        skipped: bad files that were left out, each with its reason.
+        lazy: whether ``read`` decodes files, so that reading ahead pays.
+    """
+
+    label: Int[Tensor, " samples"]
+    classes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    lazy: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any sample has a label."""
+        return bool((self.label >= 0).any())
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: ``(C, H, W)`` for images, ``(F,)`` for vectors."""
+
+    @abstractmethod
+    def read(self, index: Int[Tensor, " batch"]) -> Tensor:
+        """Samples at the positions ``index``: uint8 images ``[B, C, H, W]`` or float32 vectors ``[B, F]``."""
+
+    @abstractmethod
+    def take(self, index: Int[Tensor, " taken"]) -> "Source":
+        """The source of the samples at ``index``, in that order."""
+
+    @abstractmethod
+    def resized(self, resolution: int) -> "Source":
+        """The source of the images' centre squares, brought to ``resolution`` pixels."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stored(Source):
+    """Samples held in memory.
+
+    Attributes:
+        values: uint8 images ``[N, C, H, W]`` with one or three channels, or float32 vectors ``[N, F]``.
+
+    Raises:
+        ValueError: if the type, the number of dimensions or the number of labels is another.
+    """
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        images = self.values.dtype == torch.uint8 and self.values.ndim == 4 and self.values.shape[1] in (1, 3)
+        vectors = self.values.dtype == torch.float32 and self.values.ndim == 2
+        if not (images or vectors):
+            raise ValueError(
+                "Stored: expected uint8 images [N, C, H, W] with 1 or 3 channels or float32 vectors [N, F], "
+                f"found {self.values.dtype} of shape {list(self.values.shape)}. Convert the values."
+            )
+        if self.label.dtype != torch.int64 or self.label.shape != self.values.shape[:1]:
+            raise ValueError(
+                f"Stored: expected int64 labels of shape [{len(self.values)}], found {self.label.dtype} of shape "
+                f"{list(self.label.shape)}. Give one label per sample, -1 where it is unknown."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.values.shape[1:])
+
+    def read(self, index: Int[Tensor, " batch"]) -> Tensor:
+        """Samples at the positions ``index``."""
+        return self.values[index]
+
+    def take(self, index: Int[Tensor, " taken"]) -> "Stored":
+        """The source of the samples at ``index``, in that order."""
+        return replace(self, values=self.values[index], label=self.label[index], names=chosen(self.names, index))
+
+    def resized(self, resolution: int) -> "Stored":
+        """The centre squares of the images, brought to ``resolution`` pixels (bicubic, antialiased).
+
+        Raises:
+            ValueError: if the samples are vectors.
+        """
+        if self.values.ndim != 4:
+            raise ValueError(
+                f"resolution={resolution}: expected images, found vectors of width {self.shape[0]}. Leave it out."
+            )
+        height, width = self.shape[1:]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = self.values[:, :, top : top + side, left : left + side]
+        if side != resolution:
+            starts = range(0, len(square), _CHUNK)
+            square = torch.cat([_interpolate(square[start : start + _CHUNK], resolution) for start in starts])
+        return replace(self, values=square)
+
+
+def _interpolate(images: Tensor, resolution: int) -> Tensor:
+    size = (resolution, resolution)
+    values = F.interpolate(images.float(), size, mode="bicubic", align_corners=False, antialias=True)
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
+class Data(NamedTuple):
+    """What one ``--data`` stands for.
+
+    Attributes:
+        name: as it was asked for.
+        train: what the encoder learns from; labels are optional.
+        held_out: samples the encoder never sees, to measure on.
+        probe: what probes are fitted on: ``train`` itself, except where labels live elsewhere (stl10).
+        notes: one sentence for everything a user should know, such as files that were ignored.
+    """
+
+    name: str
+    train: Source
+    held_out: Source
+    probe: Source
+    notes: tuple[str, ...] = ()
+
+
+def halves(label: Tensor, every: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Positions to train on and to hold out: one in ``every`` samples of each class, the same for the same seed.
+
+    Args:
+        label: int64 ``[N]`` with N >= 2; samples of equal label (-1 too) form a class.
+        every: one sample in this many is held out, and never fewer than one of all.
+        seed: of the draw within the classes.
+    """
+    shuffled = torch.randperm(len(label), generator=torch.Generator().manual_seed(seed))
+    order = shuffled[label[shuffled].argsort(stable=True)]  # one class after the other, each in random order
+    held_out = torch.zeros(len(label), dtype=torch.bool)
+    held_out[order[min(every, len(label)) - 1 :: every]] = True
+    return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
+
+
+def chosen(names: Sequence[str], index: Tensor) -> tuple[str, ...]:
+    """The names at ``index``; empty where there are none."""
+    return tuple(names[i] for i in index.tolist()) if names else ()
