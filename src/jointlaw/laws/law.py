@@ -1,0 +1,71 @@
+"""What every law is: a distribution that can be rebuilt from its own tensors."""
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import torch
+from torch import Size, Tensor
+from torch.distributions import Distribution
+
+EMPTY = Size()
+
+
+class Law(Distribution):
+    """A ``torch.distributions.Distribution`` rebuilt from its own tensors by ``type(law)(**law.tensors)``.
+
+    A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, and draws samples
+    in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
+    """
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The constructor's tensors by name."""
+        return {name: getattr(self, name) for name in self.arg_constraints}
+
+    @abstractmethod
+    def draw(self, shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+        """Draw ``[*shape, *batch_shape, *event_shape]`` on the law's device, in its dtype.
+
+        Args:
+            shape: shape of the sample.
+            generator: source of randomness on the law's device (default: torch's own).
+        """
+
+    def sample(self, sample_shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+        """Draw without gradient; see ``draw``."""
+        with torch.no_grad():
+            return self.draw(sample_shape, generator)
+
+    def rsample(self, sample_shape: Size = EMPTY) -> Tensor:
+        """Draw with gradients with respect to the law's tensors.
+
+        Raises:
+            NotImplementedError: if ``has_rsample`` is False.
+        """
+        if not self.has_rsample:
+            raise NotImplementedError(
+                f"{type(self).__name__}.rsample: expected a law with reparametrised samples, found one without. "
+                "Use sample()."
+            )
+        return self.draw(sample_shape)
+
+    def expand(self, batch_shape: Size, _instance: Any = None) -> Self:
+        """Return the same law with its batch shape expanded to ``batch_shape``."""
+        expanded = {}
+        for name, value in self.tensors.items():
+            constraint: Any = self.arg_constraints[name]
+            expanded[name] = value.expand(*batch_shape, *value.shape[value.ndim - constraint.event_dim :])
+        return self._rebuild(expanded)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Return the same law on another device or in another dtype."""
+        return self._rebuild({name: value.to(device=device, dtype=dtype) for name, value in self.tensors.items()})
+
+    def _rebuild(self, tensors: dict[str, Tensor]) -> Self:
+        law = type(self)(**tensors, validate_args=False)
+        law._validate_args = self._validate_args
+        return law
+
+    def _check(self, value: Tensor) -> None:
+        if self._validate_args:
+            self._validate_sample(value)
