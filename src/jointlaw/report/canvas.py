@@ -1,0 +1,124 @@
+"""The look of the report's plots, and the few marks they are drawn with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+# Mid-tones that keep a contrast of 3 : 1 and more on both the light and the dark page.
+MEASURED, LAW, THIRD, FOURTH, QUIET = "#3f83d1", "#cf711f", "#2f9c78", "#a565c4", "#858d97"
+GRID = "rgba(133,141,151,0.22)"
+BAND = "rgba(63,131,209,0.22)"
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A plot with its heading, the line that says how to read it, and its words for who cannot see it."""
+
+    name: str
+    title: str
+    figure: Any
+    reading: str
+    alt: str
+
+    @property
+    def json(self) -> str:
+        """The figure as JSON that may stand inside a script element: no ``<`` or ``>`` is left to close it."""
+        text: str = self.figure.to_json()
+        return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A plot that cannot be made, and why."""
+
+    title: str
+    reason: str
+
+
+def canvas(x: str, y: str) -> Any:
+    """An empty figure in the page's dress with two named axes."""
+    figure = go.Figure()
+    dress(figure)
+    axes(figure, x, y)
+    return figure
+
+
+def dress(figure: Any) -> None:
+    """Give a figure the page's look; text colours come from the page's style sheet, which knows light from dark."""
+    figure.update_layout(
+        template=go.layout.Template(),
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": QUIET},
+        margin={"l": 56, "r": 12, "t": 8, "b": 48},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
+        hoverlabel={"bgcolor": "#262b32", "font": {"color": "#ffffff"}, "bordercolor": "#262b32"},
+        bargap=0.04,
+        dragmode=False,  # a finger on a plot scrolls the page
+        showlegend=True,
+    )
+
+
+def axes(figure: Any, x: str, y: str, panel: int = 0) -> None:
+    look = {"gridcolor": GRID, "linecolor": QUIET, "zeroline": False, "automargin": True, "fixedrange": True}
+    place = {"row": 1, "col": panel} if panel else {}
+    figure.update_xaxes({**look, "showgrid": False, "showline": True, "title": {"text": x}}, **place)
+    figure.update_yaxes({**look, "title": {"text": y, "standoff": 8}}, **place)
+
+
+def line(
+    figure: Any, points: Sequence[tuple[float, float]], name: str, colour: str, dash: str = "solid", panel: int = 0
+) -> None:
+    kept = thin(points)
+    trace = go.Scatter(
+        x=[tidied(x) for x, _ in kept],
+        y=[tidied(y) for _, y in kept],
+        name=escaped(name),
+        mode="lines",
+        line={"color": colour, "width": 2, "dash": dash},
+    )
+    figure.add_trace(trace, row=1 if panel else None, col=panel or None)
+
+
+def bars(figure: Any, edges: Array, heights: Array, name: str, colour: str, panel: int = 0) -> None:
+    middle = (edges[:-1] + edges[1:]) / 2
+    trace = go.Bar(x=tidy(middle), y=tidy(heights), width=tidied(0.96 * (edges[1] - edges[0])), name=name, opacity=0.75)
+    trace.marker.color = colour
+    figure.add_trace(trace, row=1 if panel else None, col=panel or None)
+
+
+def thin(points: Sequence[tuple[float, float]], most: int = 400) -> list[tuple[float, float]]:
+    """At most about ``most`` evenly spaced points, the last one always among them."""
+    stride = max(1, -(-len(points) // most))
+    kept = list(points[::stride])
+    return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def tidied(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def tidy(values: Array) -> list[float]:
+    """Four significant digits: more than a screen shows, and half the page's weight."""
+    return [tidied(value) for value in np.asarray(values, dtype=float).tolist()]
+
+
+def cycle(count: int) -> list[str]:
+    palette = [MEASURED, LAW, THIRD, FOURTH, QUIET]
+    return [palette[i % len(palette)] for i in range(count)]
+
+
+def decades(figure: Any) -> float:
+    values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
+    return float(np.log10(values.max() / values.min()))
+
+
+def escaped(text: str) -> str:
+    """Text for Plotly, which reads a few HTML tags in labels: a name with ``<`` stays a name."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,123 @@
+"""The report as one file: it opens without a network, and asks for nothing once open."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from jointlaw.report import charts
+from jointlaw.report.canvas import Absent, Chart
+from jointlaw.report.contents import Contents
+from jointlaw.report.neighbourhood import draw_map
+from jointlaw.report.pictures import Strip, strips
+from jointlaw.report.tables import every_figure, probe_table, tiles
+
+
+def write_report(path: str | os.PathLike[str], contents: Contents) -> None:
+    """Write the report to ``path``, whole or not at all: a reader never meets half a page.
+
+    Args:
+        path: where the HTML file goes; its folder must exist.
+        contents: what to show.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise ValueError(f"write_report: expected a folder {target.parent}, found none. Create it first.")
+    text = render(contents)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: heading, one sentence of introduction, plots and what stands in their place."""
+
+    name: str
+    title: str
+    introduction: str
+    plots: Sequence[Chart | Absent]
+
+    @property
+    def charts(self) -> list[Chart]:
+        """The plots that could be made."""
+        return [plot for plot in self.plots if isinstance(plot, Chart)]
+
+    @property
+    def absent(self) -> list[Absent]:
+        """The plots that could not, with their reasons."""
+        return [plot for plot in self.plots if isinstance(plot, Absent)]
+
+
+def render(contents: Contents) -> str:
+    """The page's HTML; every label, name and text is escaped by the template engine."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plane, rows = draw_map(contents), strips(contents)
+    return environment.get_template("page.html").render(
+        contents=contents,
+        overview=_overview(contents),
+        tiles=tiles(contents),
+        sections=_sections(contents, plane.chart),
+        cards=[[card.png, card.label, card.name] for card in plane.cards],
+        strips=rows,
+        agreement=_agreement(rows),
+        probes=probe_table(contents),
+        figures=every_figure(contents),
+        plotly=get_plotlyjs(),
+    )
+
+
+def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
+    return [
+        Section(
+            "training",
+            "Training",
+            "What the run minimised, and what it meant for the law, the classes and the dial.",
+            [build(contents) for build in (charts.losses, charts.matching, charts.probes, charts.activity)],
+        ),
+        Section(
+            "law",
+            "The law",
+            "Each unit was asked to follow one law: to fire as often as planned, and to be as large as planned when it does.",
+            [build(contents) for build in (charts.dial, charts.quantiles, charts.histogram)],
+        ),
+        Section(
+            "geometry",
+            "Geometry",
+            "How many directions the representation uses, and which samples it holds for alike.",
+            [charts.spectrum(contents), plane],
+        ),
+    ]
+
+
+def _overview(contents: Contents) -> str:
+    samples, width = contents.embeddings.shape
+    what = f"{samples:,} held-out samples, {width} units each"
+    known = len(contents.classes)
+    labels = f"{known} classes" if known else "no labels"
+    epochs, seed = contents.figure("epochs"), contents.figure("seed")
+    run = [f"{epochs:g} epochs"] if epochs is not None else []
+    run += [f"seed {seed:g}"] if seed is not None else []
+    return ", ".join([what, labels, *run]) + "."
+
+
+def _agreement(rows: list[Strip]) -> str:
+    judged = [picture.match for strip in rows for picture in strip.neighbours if picture.match is not None]
+    if not judged:
+        return ""
+    return f"Of the {len(judged)} neighbours shown, {sum(judged)} share their query's class."
