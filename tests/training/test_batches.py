@@ -3,8 +3,9 @@
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import pytest
@@ -38,6 +39,10 @@ def source(samples: int, lazy: bool) -> Source:
     return Slow(values=whole.values, label=whole.label, threads=[]) if lazy else whole
 
 
+def joined(lists: Iterable[list[int]]) -> list[int]:
+    return list(chain.from_iterable(lists))
+
+
 def seen(batches: Batches) -> list[list[int]]:
     return [batch.index.tolist() for batch in batches]
 
@@ -51,7 +56,7 @@ def test_a_batch_holds_the_samples_of_its_index() -> None:
 
 def test_an_epoch_is_a_permutation_and_the_last_part_is_dropped() -> None:
     batches = Batches(numbered(20), 6, seed=1)
-    first = sum(seen(batches), [])
+    first = joined(seen(batches))
     assert len(batches) == 3
     assert len(first) == len(set(first)) == 18
     assert first != sorted(first)
@@ -83,14 +88,14 @@ def test_ranks_share_what_one_process_with_the_larger_batch_sees(world: int) -> 
     alone = seen(Batches(numbered(50), 4 * world, seed=3))
     shares = [seen(Batches(numbered(50), 4, seed=3, rank=rank, world=world)) for rank in range(world)]
     assert {len(share) for share in shares} == {len(alone)}
-    assert [sum(parts, []) for parts in zip(*shares, strict=True)] == alone
+    assert [joined(parts) for parts in zip(*shares, strict=True)] == alone
 
 
 @pytest.mark.parametrize("samples", [48, 49, 50, 51])
 def test_kept_last_samples_are_shared_among_the_ranks(samples: int) -> None:
     shares = [seen(Batches(numbered(samples), 8, drop_last=False, rank=rank, world=3)) for rank in range(3)]
     assert len({len(share) for share in shares}) == 1
-    assert sorted(sum(sum(shares, []), [])) == list(range(samples))
+    assert sorted(joined(joined(share) for share in shares)) == list(range(samples))
     last = [len(share[-1]) for share in shares]
     assert max(last) - min(last) <= 1
 
@@ -252,6 +257,7 @@ def fit(tmp_path, model: Watcher, lazy: bool, resume: str | None = None, steps: 
 def quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)  # Lightning's own
         yield
 
 
