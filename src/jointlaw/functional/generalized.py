@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jointlaw.functional.special import log_gamma_quantile, log_gammainccx
+from jointlaw.functional.special import broadcast, log_gamma_quantile, log_gammainccx
 
 NODES = 80
 REACH = 60.0  # exponent at which the quadrature stops, before room for moments
@@ -79,14 +79,13 @@ def log_mills(p: Tensor, n: Tensor) -> Tensor:
 
     The gradient takes the reference n^p / p for a constant: add ``-(n^p / p).detach()`` for the tail itself.
     """
-    result: Tensor = _LogMills.apply(p, n)  # type: ignore[no-untyped-call]
+    result: Tensor = _LogMills.apply(*broadcast(p, n))
     return result
 
 
 class _LogMills(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, n: Tensor) -> Tensor:
-        p, n = torch.broadcast_tensors(p, n)
         a = 1 / p
         log_half_norm = (a - 1) * p.log() + torch.lgamma(a)
         value = log_half_norm + log_gammainccx(a, n**p / p)
@@ -94,14 +93,14 @@ class _LogMills(torch.autograd.Function):
         return value
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
         p, n, value = ctx.saved_tensors
         by_shape = None
         if ctx.needs_input_grad[0]:
             nodes = truncated_nodes(p, -n)
             distance = nodes.at + n
-            by_shape = -grad * nodes.expect(power(distance, p) / p * (distance.log() - 1 / p))
+            by_shape = -grad * nodes.expect(torch.special.xlogy(distance**p, distance) / p - distance**p / p**2)
         return by_shape, -grad * (-value).exp()
 
 
@@ -148,7 +147,7 @@ def truncated_nodes(p: Tensor, m: Tensor, order: int = 2) -> Nodes:
     are constants; gradients with respect to p and m flow through the weights. All weights are positive, hence no
     moment suffers from cancellation, unlike the closed forms by incomplete gamma functions.
     """
-    p, m = torch.broadcast_tensors(p, m)
+    p, m = broadcast(p, m)
     u, rule = unit_rule(NODES, m)
     with torch.no_grad():
         reach = REACH + 2.5 * (order + 1) / p

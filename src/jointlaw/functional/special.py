@@ -52,7 +52,6 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
         log_lower: log P(a, x).
         log_upper: log Q(a, x); both are asked for so that neither tail loses digits.
     """
-    a, log_lower, log_upper = torch.broadcast_tensors(a, log_lower, log_upper)
     below = log_lower < LOG_HALF
     log_norm = torch.lgamma(a)
     reach = (-log_upper - log_norm).clamp(min=1e-3)
@@ -69,3 +68,8 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
         step = torch.where(below, log_lower - value, value - log_upper) / slope
         w = w + step.clamp(-4, 4)
     return w
+
+
+def broadcast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Expand tensors to their common shape."""
+    return tuple(torch.broadcast_tensors(*tensors))  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from jointlaw.functional.generalized import (
     quantile,
     unit_rule,
 )
+from jointlaw.functional.special import broadcast
 
 SMOOTH_NODES = 24
 POLISH_STEPS = 4
@@ -22,7 +23,7 @@ CANCELLED = 1e-5  # y / |m| under which m + t has lost five digits
 
 def truncated_log_density(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Log-density at y > 0: -|y - m|^p / p - log N(p) - log Phi_p(m)."""
-    p, m, y = torch.broadcast_tensors(p, m, y)
+    p, m, y = broadcast(p, m, y)
     behind = m < 0
     n = torch.where(behind, -m, 0.0)
     plain = -power((y - m).abs(), p) / p
@@ -32,17 +33,17 @@ def truncated_log_density(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
 
 def truncated_log_survival(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Logarithm of the probability beyond y > 0."""
-    p, m, y = torch.broadcast_tensors(p, m, y)
+    p, m, y = broadcast(p, m, y)
     behind = m < 0
     n = torch.where(behind, -m, 0.0)
-    both_tails = log_mills(p, torch.where(behind, n + y, 0.0)) - log_mills(p, n) - power_gap(n, y, p).detach() / p
+    both_tails = log_mills(p, torch.where(behind, n + y, 0.0)) - log_mills(p, n) - (power_gap(n, y, p) / p).detach()
     ahead = log_cdf(p, m - y) - log_cdf(p, torch.where(behind, 0.0, m))
     return torch.where(behind, both_tails, ahead)
 
 
 def truncated_cdf(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Probability of (0, y), to relative accuracy for small y too."""
-    p, m, y = torch.broadcast_tensors(p, m, y)
+    p, m, y = broadcast(p, m, y)
     plain = -torch.expm1(truncated_log_survival(p, m, y))
     with torch.no_grad():
         value = _stable_cdf(p, m, y, plain)
@@ -94,7 +95,7 @@ def truncated_quantile(p: Tensor, m: Tensor, q: Tensor, steps: int = POLISH_STEP
         q: probability in [0, 1].
         steps: Newton steps; 0 is enough for samples.
     """
-    p, m, q = torch.broadcast_tensors(p, m, q)
+    p, m, q = broadcast(p, m, q)
     log_mass, log_rest = log_cdf(p, m), log_cdf(p, -m)
     log_q, log_s = q.log(), torch.log1p(-q)
     y = quantile(p, torch.logaddexp(log_rest, log_q + log_mass), log_s + log_mass) + m

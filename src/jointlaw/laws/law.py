@@ -8,6 +8,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution
 
 EMPTY = Size()
+Shape = Size | list[int] | tuple[int, ...]
 
 
 class Law(Distribution):
@@ -23,7 +24,7 @@ class Law(Distribution):
         return {name: getattr(self, name) for name in self.arg_constraints}
 
     @abstractmethod
-    def draw(self, shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+    def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape, *event_shape]`` on the law's device, in its dtype.
 
         Args:
@@ -31,12 +32,12 @@ class Law(Distribution):
             generator: source of randomness on the law's device (default: torch's own).
         """
 
-    def sample(self, sample_shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, sample_shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw without gradient; see ``draw``."""
         with torch.no_grad():
             return self.draw(sample_shape, generator)
 
-    def rsample(self, sample_shape: Size = EMPTY) -> Tensor:
+    def rsample(self, sample_shape: Shape = EMPTY) -> Tensor:
         """Draw with gradients with respect to the law's tensors.
 
         Raises:
@@ -49,7 +50,7 @@ class Law(Distribution):
             )
         return self.draw(sample_shape)
 
-    def expand(self, batch_shape: Size, _instance: Any = None) -> Self:
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> Self:
         """Return the same law with its batch shape expanded to ``batch_shape``."""
         expanded = {}
         for name, value in self.tensors.items():
@@ -62,7 +63,8 @@ class Law(Distribution):
         return self._rebuild({name: value.to(device=device, dtype=dtype) for name, value in self.tensors.items()})
 
     def _rebuild(self, tensors: dict[str, Tensor]) -> Self:
-        law = type(self)(**tensors, validate_args=False)
+        build: Any = type(self)
+        law: Self = build(**tensors, validate_args=False)  # they were checked when this law was built
         law._validate_args = self._validate_args
         return law
 

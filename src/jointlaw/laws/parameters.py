@@ -1,40 +1,36 @@
 """What the three generalised Gaussian laws do alike with their parameters."""
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.distributions.utils import broadcast_all
 
 from jointlaw import check
 from jointlaw.functional.generalized import unit_scale
+from jointlaw.functional.special import broadcast
+from jointlaw.laws.law import Law
 
 Number = float | Tensor
 
 
-class Continuous(Protocol):
-    """A law whose quantile function is differentiated through its cdf."""
-
-    def cdf(self, value: Tensor) -> Tensor:
-        """Probability of values up to ``value``."""
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at ``value``."""
-
-
-def shape_loc_scale(where: str, p: Number, loc: Number, scale: Number | None) -> tuple[Tensor, Tensor, Tensor]:
+def shape_loc_scale(
+    where: str, p: Number, loc: Number, scale: Number | None, validate_args: bool | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Broadcast p, loc and scale (default: sigma_GN(p)) to tensors of one shape and floating dtype.
 
     Raises:
-        ValueError: if a Python number is not finite, or p or scale not positive. Tensors are left to torch's
-            ``validate_args``, which can be turned off.
+        ValueError: if p or scale is not positive, or a parameter is not finite. Python numbers are always checked,
+            tensors unless ``validate_args`` (torch's default where None) is off.
     """
+    tensors_too = Distribution._validate_args if validate_args is None else validate_args
     for name, value in {"p": p, "scale": scale}.items():
-        if isinstance(value, float | int):
-            check.positive(where, **{name: value})
-    if not isinstance(loc, Tensor) and not math.isfinite(loc):
-        raise ValueError(f"{where}: expected a finite loc, found {loc}. Choose a real number.")
+        for bound in _bounds(value, tensors_too):
+            check.positive(where, **{name: bound})
+    for bound in _bounds(loc, tensors_too):
+        if not math.isfinite(bound):
+            raise ValueError(f"{where}: expected a finite loc, found {bound}. Choose real numbers.")
     if scale is None:
         sigma = unit_scale(torch.as_tensor(p, dtype=torch.float64))
         scale = sigma.to(p.dtype) if isinstance(p, Tensor) else float(sigma)
@@ -45,17 +41,25 @@ def shape_loc_scale(where: str, p: Number, loc: Number, scale: Number | None) ->
     return p.to(dtype), loc.to(dtype), scale.to(dtype)
 
 
+def _bounds(value: Number | None, tensors_too: bool) -> tuple[float, ...]:
+    """The numbers to check: the value itself, or the extremes of a tensor (NaN if there is one)."""
+    if value is None or (isinstance(value, Tensor) and (not tensors_too or value.numel() == 0)):
+        return ()
+    return (float(value.min()), float(value.max())) if isinstance(value, Tensor) else (float(value),)
+
+
 def double(*values: Tensor) -> tuple[Tensor, ...]:
     """Broadcast together, in float64."""
-    return torch.broadcast_tensors(*(value.double() for value in values))
+    return broadcast(*(value.double() for value in values))
 
 
-def implicit_quantile(law: Continuous, x: Tensor, q: Tensor) -> Tensor:
+def implicit_quantile(law: Law, x: Tensor, q: Tensor) -> Tensor:
     """Give the quantile ``x`` at ``q`` the gradient of the implicit function cdf(x) = q, where one is wanted."""
+    wanted = q.requires_grad or any(value.requires_grad for value in law.tensors.values())
+    if not (wanted and torch.is_grad_enabled()):
+        return x
     inside = (q > 0) & (q < 1)
     residual = q - law.cdf(torch.where(inside, x, 1.0))
-    if not residual.requires_grad:
-        return x
     density = law.log_prob(torch.where(inside, x, 1.0)).detach().exp()
     plain = torch.where(inside, residual / density, 0.0)
     return x + (plain - plain.detach())

@@ -4,13 +4,13 @@ from functools import cached_property
 from typing import Self
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import constraints
 
 from jointlaw import check
 from jointlaw.functional import generalized as standard
 from jointlaw.laws.generalized import GeneralizedGaussian
-from jointlaw.laws.law import EMPTY, Law
+from jointlaw.laws.law import EMPTY, Law, Shape
 from jointlaw.laws.parameters import Number, double, shape_loc_scale
 from jointlaw.laws.truncated import TruncatedGeneralizedGaussian
 
@@ -54,14 +54,15 @@ class RectifiedGeneralizedGaussian(Law):
     def __init__(
         self, p: Number, loc: Number = 0.0, scale: Number | None = None, validate_args: bool | None = None
     ) -> None:
-        self.p, self.loc, self.scale = shape_loc_scale(type(self).__name__, p, loc, scale)
+        self.p, self.loc, self.scale = shape_loc_scale(type(self).__name__, p, loc, scale, validate_args)
         super().__init__(self.p.shape, validate_args=validate_args)
 
     @classmethod
+    @torch.no_grad()
     def with_activity(cls, active: Number, p: Number = 1.0, scale: str = "GN") -> Self:
         """The law of which a share ``active`` of coordinates is non-zero.
 
-        loc = scale Phi_p^-1(active); scale is sigma_GN(p), or what gives variance 1 after the rectifier.
+        loc = scale Phi_p^-1(active); scale is sigma_GN(p), or what gives variance 1 after the rectifier (no gradient).
 
         Args:
             active: share of non-zero coordinates, inside (0, 1).
@@ -76,9 +77,8 @@ class RectifiedGeneralizedGaussian(Law):
                 f'with_activity: expected scale "GN" or "RGN", found {scale!r}. "GN" gives variance 1 before the '
                 'rectifier, "RGN" after it.'
             )
-        low, high = torch.as_tensor(active).aminmax()
-        check.fraction("with_activity", active=float(low))
-        check.fraction("with_activity", active=float(high))
+        for bound in torch.as_tensor(active).aminmax():
+            check.fraction("with_activity", active=float(bound))
         p, active, _ = shape_loc_scale(cls.__name__, p, active, 1.0)
         shape, share = double(p, active)
         ratio = standard.quantile(shape, share.log(), torch.log1p(-share))
@@ -88,20 +88,19 @@ class RectifiedGeneralizedGaussian(Law):
         return cls(p, (ratio * sigma).to(p.dtype), sigma.to(p.dtype))
 
     @classmethod
+    @torch.no_grad()
     def unit_variance(cls, p: Number, loc: Number, after_rectifier: bool) -> Self:
-        """The law of mode ``loc`` with variance 1 before (sigma_GN) or after the rectifier (sigma_RGN, by bisection).
+        """The law of mode ``loc`` with variance 1 before (sigma_GN) or after the rectifier (sigma_RGN; no gradient).
 
         Args:
             p: shape, positive.
             loc: mode before the rectifier.
             after_rectifier: whether the variance is 1 after the rectifier.
         """
-        if not after_rectifier:
-            return cls(p, loc)
         law = cls(p, loc)
-        shape, mode, low = double(
-            law.p, law.loc, law.scale
-        )  # rectifying shrinks the variance: sigma_GN is a lower bound
+        if not after_rectifier:
+            return law
+        shape, mode, low = double(law.p, law.loc, law.scale)  # rectifying shrinks variance: sigma_GN is a lower bound
         widest = cls(shape, torch.zeros_like(shape)).variance
         high = 4 * low * (1 + mode.abs() / low) * widest.rsqrt()
         for _ in range(BISECTIONS):
@@ -141,7 +140,7 @@ class RectifiedGeneralizedGaussian(Law):
         """Entropy with respect to Lebesgue measure plus the atom at 0, in nats; equals ``renyi_entropy``."""
         return self.renyi_entropy()
 
-    def draw(self, shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+    def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape]``, differentiable; half precision is drawn in float32 and then rounded."""
         return self.before.draw(shape, generator).relu()
 

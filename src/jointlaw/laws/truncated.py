@@ -7,7 +7,7 @@ from torch.distributions import constraints
 from jointlaw import check
 from jointlaw.functional import truncated as standard
 from jointlaw.functional.generalized import Nodes, truncated_nodes
-from jointlaw.laws.law import EMPTY, Law
+from jointlaw.laws.law import EMPTY, Law, Shape
 from jointlaw.laws.parameters import Number, double, implicit_quantile, shape_loc_scale
 
 
@@ -46,10 +46,10 @@ class TruncatedGeneralizedGaussian(Law):
     def __init__(
         self, p: Number, loc: Number = 0.0, scale: Number | None = None, validate_args: bool | None = None
     ) -> None:
-        self.p, self.loc, self.scale = shape_loc_scale(type(self).__name__, p, loc, scale)
+        self.p, self.loc, self.scale = shape_loc_scale(type(self).__name__, p, loc, scale, validate_args)
         super().__init__(self.p.shape, validate_args=validate_args)
 
-    def draw(self, shape: Size = EMPTY, generator: torch.Generator | None = None) -> Tensor:
+    def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape]`` by inversion in float64, differentiable."""
         full = self._extended_shape(Size(shape))
         q = torch.rand(full, generator=generator, dtype=torch.float64, device=self.p.device)
