@@ -45,7 +45,7 @@ def load_tensors(path: str, seed: int) -> Data:
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 return {key: torch.from_numpy(archive[key]) for key in archive.files}
         if file.suffix == ".safetensors":
             return load_file(file)
