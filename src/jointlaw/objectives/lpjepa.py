@@ -6,7 +6,9 @@ from torch import Tensor
 from jointlaw import check
 from jointlaw.laws import Law
 from jointlaw.objectives.objective import Objective
-from jointlaw.regularizers import SlicedWasserstein, Slices, Targets
+from jointlaw.functional.families import Slices
+from jointlaw.functional.targets import Targets
+from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
 
@@ -75,3 +77,8 @@ class RectifiedLpJEPA(Objective):
     def update(self, z: Embeddings) -> None:  # noqa: ARG002 (slices move on whatever the batch was)
         """Move on to the next step's slices."""
         self.distance.update()
+
+    @property
+    def matcher(self) -> SlicedWasserstein:
+        """The distance to the law."""
+        return self.distance

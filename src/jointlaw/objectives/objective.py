@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
 
@@ -24,3 +25,8 @@ class Objective(nn.Module, ABC):
 
     def update(self, z: Embeddings) -> None:
         """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
+
+    @property
+    def matcher(self) -> SlicedWasserstein | None:
+        """What compares the batch with a law, for those objectives that have a law; reports draw on it."""
+        return None

@@ -1,12 +1,14 @@
 """Feeds a learner: raw batches from a source, turned into views on the training device."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from jointlaw.distributed import rank, world_size
 from jointlaw.training.batches import Batches, RawBatch
-from jointlaw.training.sources import Data
+from jointlaw.training.samples import Data, Source
 from jointlaw.training.views import ViewMaker
 from jointlaw.types import Views
 
@@ -40,18 +42,32 @@ class ViewedData(pl.LightningDataModule):
 
     def val_dataloader(self) -> Batches:
         """The held-out source in order; this process's share."""
-        return evaluation_batches(self.data.held_out, self.batch, rank=rank(), world=world_size())
+        share = {"rank": rank(), "world": world_size()}
+        return Batches(self.data.held_out, self.batch, shuffle=False, drop_last=False, **share)
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> Views:
         """Make views where the batch now lies."""
-        if self.trainer is None or self._loader is None or not self.trainer.training:
+        if self._loader is None or self.trainer is None or not self.trainer.training:
             return Views([self.views.clean(batch.images)], batch.label, batch.index)
-        seed = step_seed(self.seed, self._loader.epoch, self._loader.batch, rank())
+        position = self._loader.state_dict()
+        seed = step_seed(self.seed, position["epoch"], position["batch"], rank())
         torch.manual_seed(seed)
-        generator = torch.Generator(batch.images.device).manual_seed(seed)
-        return Views(self.views(batch.images, generator), batch.label, batch.index)
+        return Views(self.views(batch.images, torch.Generator().manual_seed(seed)), batch.label, batch.index)
 
 
 def step_seed(*numbers: int) -> int:
     """One well-mixed seed out of several small numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def clean_views(source: Source, maker: ViewMaker, batch: int) -> Iterator[Views]:
+    """Every sample of a source once, as its one clean view."""
+    for raw in Batches(source, batch, shuffle=False, drop_last=False):
+        yield Views([maker.clean(raw.images)], raw.label, raw.index)
+
+
+def drawn_views(source: Source, maker: ViewMaker, batch: int, seed: int) -> Iterator[Views]:
+    """Every sample of a source once, as views drawn in the way of training."""
+    generator = torch.Generator().manual_seed(step_seed(seed, 1))
+    for raw in Batches(source, batch, shuffle=False, drop_last=False):
+        yield Views(maker(raw.images, generator), raw.label, raw.index)

@@ -10,7 +10,8 @@ from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.networks import Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
-from jointlaw.regularizers import Slices, Targets, TwoSample, Uniform
+from jointlaw.functional.families import Slices, Uniform
+from jointlaw.functional.targets import Targets, TwoSample
 
 
 class Method(NamedTuple):
@@ -77,6 +78,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
     slices: int = 8192,
     invariance: float = 25.0,
     matching: float = 125.0,
+    seed: int = 0,
 ) -> Method:
     """Rectified LpJEPA exactly as published: uniform slices, a fresh draw of the target every step, width 2048.
 
@@ -88,6 +90,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
         slices: number of uniform slices N.
         invariance: weight of the squared distance between views.
         matching: weight of the distance to the law.
+        seed: of slices and target draws.
     """
     return rectified_lpjepa(
         loc=loc,
@@ -97,7 +100,8 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
         invariance=invariance,
         matching=matching,
         slices=Uniform(slices),
-        targets=TwoSample(),
+        targets=TwoSample(shared=False),
+        seed=seed,
     )
 
 

@@ -1,6 +1,7 @@
 """From settings to a trained learner in a run folder."""
 
 import logging
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelChec
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
-from jointlaw.training.data import ViewedData
+from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
 from jointlaw.training.learner import Learner, NonFiniteLoss
 from jointlaw.training.online import OnlineProbe
 from jointlaw.training.setup import Run
 from jointlaw.training.workspace import Workspace
+from jointlaw.types import Views
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +42,39 @@ class FiniteWeights(Callback):
             )
 
 
-def fit(learner: Learner, data: ViewedData, run: Run, workspace: Workspace, probe: OnlineProbe | None) -> pl.Trainer:
+class Speed(Callback):
+    """Counts samples and the seconds spent on them, validation left out."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, b: int) -> None:
+        """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
+        self._began = self._began or time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Count the batch of all processes."""
+        now = time.perf_counter()
+        self.samples += len(batch.index) * trainer.world_size
+        self.seconds += now - self._began
+        self._began = now
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._began = 0.0
+
+
+def fit(
+    learner: Learner, data: ViewedData, run: Run, workspace: Workspace, probe: OnlineProbe | None
+) -> dict[str, float]:
     """Train to the end of the run (or go on with it) and write the weights.
+
+    Returns:
+        ``images_per_second`` (samples, whatever their number of views), ``seconds`` of training, ``epochs``, ``seed``.
 
     Raises:
         NonFiniteLoss: naming the term; the last good checkpoint stays.
@@ -52,6 +85,7 @@ def fit(learner: Learner, data: ViewedData, run: Run, workspace: Workspace, prob
     samples = len(data.data.train)
     epochs = run.epochs_for(samples)
     steps = max(1, samples // run.batch)
+    speed = Speed()
     trainer = pl.Trainer(
         accelerator=run.accelerator,
         devices=run.devices,
@@ -63,7 +97,7 @@ def fit(learner: Learner, data: ViewedData, run: Run, workspace: Workspace, prob
         log_every_n_steps=min(10, steps),
         num_sanity_val_steps=0,
         logger=[History(workspace.folder, resumed), *map(lambda name: _logger(name, workspace.folder), run.loggers)],
-        callbacks=_callbacks(run, workspace, probe),
+        callbacks=[speed, *_callbacks(run, workspace, probe)],
         enable_model_summary=False,
         default_root_dir=workspace.folder,
         use_distributed_sampler=False,
@@ -77,8 +111,14 @@ def fit(learner: Learner, data: ViewedData, run: Run, workspace: Workspace, prob
     if trainer.interrupted:
         raise KeyboardInterrupt
     trainer.save_checkpoint(workspace.last)
-    workspace.save_weights(learner)
-    return trainer
+    if trainer.is_global_zero:
+        workspace.save_weights(learner)
+    return {
+        "images_per_second": speed.samples / speed.seconds if speed.seconds else 0.0,
+        "seconds": speed.seconds,
+        "epochs": epochs,
+        "seed": run.seed,
+    }
 
 
 def choose_precision(run: Run) -> str:

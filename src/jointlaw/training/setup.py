@@ -1,17 +1,21 @@
 """What every training command has in common, and the objects built from it."""
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from torch import Tensor
 
 from jointlaw import check
+from jointlaw.training import views
 from jointlaw.training.encoders import build_encoder, feature_width
 from jointlaw.training.learner import Learner
 from jointlaw.training.optimizers import Optimizer
 from jointlaw.training.recipes import Method
 from jointlaw.training.sources import Data, load
-from jointlaw.training.views import ViewMaker, ViewSettings
+from jointlaw.training.views import TensorSettings, ViewMaker, ViewSettings
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,55 @@ class Setup:
     download: bool = False
     encoder: str | None = None
     small_stem: bool | None = None
-    views: str | ViewSettings = field(default_factory=ViewSettings)
+    views: str | ViewSettings | TensorSettings | None = None
     optimizer: Optimizer | None = None
     run: Run = field(default_factory=Run)
+
+    def load_data(self) -> Data:
+        """Read the training data."""
+        return load(
+            self.data, resolution=self.resolution, on_bad_file=self.on_bad_file, download=self.download
+        )
+
+    def load_probe_data(self, data: Data) -> Data | None:
+        """The labelled data for probes: ``probe_data``, or the training data where that has labels."""
+        if self.probe_data is not None:
+            return load(self.probe_data, resolution=data.train.shape[-1] if len(data.train.shape) == 3 else None)
+        return data if data.probe.labelled and data.held_out.labelled else None
+
+    def view_maker(self, data: Data) -> ViewMaker:
+        """The maker of views that the settings ask for."""
+        if isinstance(self.views, str):
+            return views.per_sample(_function(self.views))
+        return views.view_maker(preset(data) if self.views is None else self.views)
+
+    def learner(self, method: Method, shape: tuple[int, ...]) -> Learner:
+        """A fresh learner for samples of a shape."""
+        name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
+        encoder = build_encoder(name, shape, self.small_stem)
+        projector = method.projector(feature_width(encoder, shape))
+        return Learner(encoder, projector, method.objective, self.optimizer)
+
+
+def preset(data: Data) -> ViewSettings | TensorSettings:
+    """The papers' view settings for a kind of data."""
+    if len(data.train.shape) == 1:
+        return views.tensor()
+    if data.name.split(":")[0] in ("digits", "mnist"):
+        return views.digits()
+    return views.colour() if data.train.shape[0] == 3 else views.greyscale()
+
+
+def _function(path: str) -> Callable[[Tensor], Tensor]:
+    """Import ``module:function``."""
+    module, _, name = path.partition(":")
+    try:
+        function: object = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"views: expected module:function that can be imported, found {path!r} ({error}). "
+            "Is the module on PYTHONPATH?"
+        ) from error
+    if not callable(function):
+        raise ValueError(f"views: expected {path!r} to be callable, found {type(function).__name__}.")
+    return function

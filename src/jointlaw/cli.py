@@ -1,0 +1,191 @@
+"""The command line: every recipe's signature is its command."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from inspect import signature
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from jsonargparse import SUPPRESS, ArgumentParser, Namespace
+
+from jointlaw import __version__, commands
+from jointlaw.commands import Project
+from jointlaw.evaluation.table import Which
+from jointlaw.training.learner import NonFiniteLoss
+from jointlaw.training.recipes import RECIPES, Method
+from jointlaw.training.setup import Setup, preset
+
+MISTAKES = (ValueError, OSError, ImportError, NonFiniteLoss)
+"""Errors whose text tells the user what to do: one line and exit code 2. JOINTLAW_DEBUG=1 shows the traceback."""
+
+FLAGS = ("--run.resume", "--run.compile", "--download", "--overwrite")
+"""Options that may stand without a value, which means true."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``jointlaw`` with command-line arguments; the exit code is 0, or 2 for bad input."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    parser, recipes = build_parser()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(parser, recipes, _spelled_out(words))
+    except MISTAKES as error:
+        if os.environ.get("JOINTLAW_DEBUG"):
+            raise
+        print(f"jointlaw: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jointlaw: stopped; go on with the same command and --run.resume=true", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """The parser of everything, and the parser of each recipe."""
+    parser = ArgumentParser(prog="jointlaw", description="Joint-embedding learning with the law as an object.")
+    parser.add_argument("--version", action="version", version=f"jointlaw {__version__}")
+    commands_of = parser.add_subcommands()
+    training = ArgumentParser(description="Train by a recipe into a run folder, and report.")
+    commands_of.add_subcommand("train", training, help="train by a recipe, judge the result and write a report")
+    recipes = {name: recipe_parser(name) for name in RECIPES}
+    recipe_commands = training.add_subcommands(dest="recipe")
+    for name, recipe in recipes.items():
+        recipe_commands.add_subcommand(name, recipe, help=_summary(RECIPES[name]))
+    for name, function in (("probe", probe), ("embed", embed), ("report", report)):
+        command = ArgumentParser(description=_summary(function))
+        command.add_function_arguments(function, as_positional=True)
+        commands_of.add_subcommand(name, command, help=_summary(function))
+    return parser, recipes
+
+
+def recipe_parser(name: str) -> ArgumentParser:
+    """The parser of one recipe: its own signature, then what all recipes share."""
+    parser = ArgumentParser(description=_summary(RECIPES[name]))
+    parser.add_argument("--config", action="config", help="read options from a YAML file, such as a run's config.yaml")
+    parser.add_argument("--method", type=Literal[name], default=name, help=SUPPRESS)
+    own = parser.add_function_arguments(RECIPES[name], as_group=True)
+    parser.add_class_arguments(Setup, as_group=True)
+    if "seed" in own:
+        parser.link_arguments("run.seed", "seed")
+    return parser
+
+
+def probe(folder: Path, probe_data: str | None = None) -> None:
+    """Fit the linear, nearest-neighbour and few-shot probes of a run anew.
+
+    Args:
+        folder: the run folder.
+        probe_data: labelled data to probe on, in place of the run's own.
+    """
+    project = open_run(folder)
+    commands.probe_run(project, project.setup.load_data(), probe_data)
+
+
+def embed(
+    folder: Path,
+    output: Path,
+    data: str | None = None,
+    part: Literal["train", "held_out", "all"] = "held_out",
+    which: Which = "embeddings",
+    overwrite: bool = False,
+) -> None:
+    """Write the embeddings of a run to a file.
+
+    Args:
+        folder: the run folder.
+        output: .parquet, .npz, or .csr.npz for a SciPy sparse matrix.
+        data: other data than the run's own.
+        part: which samples.
+        which: embeddings of the projector, features of the backbone, or both.
+        overwrite: replace an existing file.
+    """
+    project = open_run(folder)
+    own = project.setup.load_data()
+    commands.embed_run(project, own if data is None else project.setup.other(data, own), output, part, which, overwrite)
+
+
+def report(folder: Path) -> None:
+    """Judge a run anew and write its results.json and report.html.
+
+    Args:
+        folder: the run folder.
+    """
+    project = open_run(folder)
+    commands.report_run(project, project.setup.load_data())
+
+
+def open_run(folder: Path) -> Project:
+    """The project of a run folder.
+
+    Raises:
+        ValueError: if it holds no run.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder}: expected a run folder with config.yaml, found none. Check the path.")
+    name = yaml.safe_load(path.read_text(encoding="utf-8")).get("method")
+    if name not in RECIPES:
+        raise ValueError(f"{path}: expected method to be one of {', '.join(RECIPES)}, found {name!r}.")
+    parser = recipe_parser(name)
+    return _project(name, parser, parser.parse_path(path), folder)
+
+
+def _run(parser: ArgumentParser, recipes: dict[str, ArgumentParser], words: list[str]) -> None:
+    config = parser.parse_args(words)
+    if config.subcommand != "train":
+        {"probe": probe, "embed": embed, "report": report}[config.subcommand](**vars(config[config.subcommand]))
+        return
+    name = config.train.recipe
+    data = _setup(recipes[name].instantiate(config.train[name])).load_data()  # they decide how views are drawn
+    if not isinstance(config.train[name].views, str):
+        recipes[name].set_defaults({"views": preset(data)})
+        config = parser.parse_args(words)
+    commands.train(_project(name, recipes[name], config.train[name]), data)
+
+
+def _project(name: str, parser: ArgumentParser, config: Namespace, folder: Path | None = None) -> Project:
+    """Objects out of a configuration; without a folder in it, a new one is named."""
+    if folder is not None:
+        config.run.folder = folder
+    elif config.run.folder is None:
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        data = "".join(letter if letter.isalnum() else "-" for letter in config.data).strip("-")
+        config.run.folder = Path("runs") / f"{name}-{data}-{stamp}"
+    parser.instantiate(config)  # bad values are found before anything is written
+
+    def method() -> Method:
+        own = parser.instantiate(config)
+        return RECIPES[name](**{key: own[key] for key in signature(RECIPES[name]).parameters})
+
+    return Project(name, method, _setup(parser.instantiate(config)), parser.dump(config))
+
+
+def _setup(config: Namespace) -> Setup:
+    return Setup(**{field.name: config[field.name] for field in fields(Setup)})
+
+
+def _summary(function: Callable[..., object]) -> str:
+    """The first sentence of a docstring."""
+    return (function.__doc__ or "").split("\n")[0]
+
+
+def _spelled_out(words: Sequence[str]) -> list[str]:
+    """Dashes in option names become underscores, and a bare flag gets its value: ``--run.resume`` is ``=true``."""
+    spelled = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        option, equals, value = word.partition("=")
+        if option.startswith("--"):
+            option = "--" + option[2:].replace("-", "_")
+        if option in FLAGS and not equals and following not in ("true", "false"):
+            equals, value = "=", "true"
+        spelled.append(option + equals + value)
+    return spelled
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""What the commands do, once their options are objects."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from jointlaw.distributed import rank
+from jointlaw.evaluation.embed import embed
+from jointlaw.evaluation.judge import Judgement, judge, probe_figures
+from jointlaw.evaluation.table import Which, write_table
+from jointlaw.report.contents import Contents
+from jointlaw.report.page import write_report
+from jointlaw.training.datamodule import ViewedData, clean_views
+from jointlaw.training.history import read_history
+from jointlaw.training.learner import Learner
+from jointlaw.training.online import OnlineProbe
+from jointlaw.training.recipes import Method
+from jointlaw.training.run import choose_precision, fit
+from jointlaw.training.samples import Data
+from jointlaw.training.setup import Setup
+from jointlaw.training.workspace import Workspace
+
+console = Console(highlight=False)
+
+SHOWN = 2_000
+"""Held-out samples in a report; more make the page heavy and nothing clearer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A recipe with its settings.
+
+    Attributes:
+        recipe: its name.
+        method: makes objective and projector anew.
+        setup: everything else; ``setup.run.folder`` is set.
+        config: the configuration as YAML.
+    """
+
+    recipe: str
+    method: Callable[[], Method]
+    setup: Setup
+    config: str
+
+    @property
+    def workspace(self) -> Workspace:
+        """The run folder."""
+        if self.setup.run.folder is None:
+            raise ValueError("run: expected a run folder, found none. Name one by --run.folder.")
+        return Workspace(self.setup.run.folder)
+
+    def trained(self, data: Data) -> Learner:
+        """The learner with the weights in the run folder."""
+        learner = self.setup.learner(self.method(), data.train.shape)
+        self.workspace.load_weights(learner)
+        return learner.eval()
+
+
+def train(project: Project, data: Data) -> None:
+    """Train (or go on training), judge the result and write the report."""
+    setup, run, workspace = project.setup, project.setup.run, project.workspace
+    views, probe = setup.view_maker(data), setup.load_probe_data(data)
+    pl.seed_everything(run.seed, verbose=False)
+    learner = setup.learner(project.method(), data.train.shape)
+    (workspace.resume if run.resume else workspace.start)(project.config)
+    epochs = run.epochs_for(len(data.train))
+    _say(*data.notes)
+    _say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
+    figures = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, _online(data, learner))
+    if rank() > 0:
+        return
+    workspace.save_results(figures)
+    if run.report:
+        judgement = judge(learner.cpu(), data, probe, views, run.batch, run.seed)
+        workspace.save_results(judgement.figures | figures)
+        write_report(workspace.report, contents(project, data, learner, judgement))
+        summarise(workspace)
+
+
+def report_run(project: Project, data: Data) -> None:
+    """Judge the run anew on its data and write ``results.json`` and ``report.html``."""
+    setup, workspace = project.setup, project.workspace
+    learner = project.trained(data)
+    probe, views = setup.load_probe_data(data), setup.view_maker(data)
+    judgement = judge(learner, data, probe, views, setup.run.batch, setup.run.seed)
+    workspace.save_results(_earlier_results(workspace) | judgement.figures)
+    write_report(workspace.report, contents(project, data, learner, judgement))
+    summarise(workspace)
+
+
+def probe_run(project: Project, data: Data, probe_data: str | None = None) -> None:
+    """Fit the offline probes and print their accuracies.
+
+    Args:
+        project: the run.
+        data: its data.
+        probe_data: another labelled source, in place of the run's own.
+    """
+    setup = project.setup
+    probe = setup.load_probe_data(data) if probe_data is None else setup.other_probe(probe_data, data)
+    if probe is None:
+        raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
+    learner = project.trained(data)
+    figures, _ = probe_figures(learner, probe, setup.view_maker(data), setup.run.batch, setup.run.seed)
+    _say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None))
+
+
+def embed_run(  # noqa: PLR0913 (options of the command)
+    project: Project,
+    data: Data,
+    output: Path,
+    part: str = "held_out",
+    which: Which = "embeddings",
+    overwrite: bool = False,
+) -> None:
+    """Embed clean samples and write them to a file.
+
+    Args:
+        project: the run.
+        data: what to embed.
+        output: .parquet, .npz, or .csr.npz for a SciPy sparse matrix.
+        part: ``train``, ``held_out`` or ``all``.
+        which: ``embeddings``, ``features`` or ``both``.
+        overwrite: replace an existing file.
+    """
+    if output.exists() and not overwrite:
+        raise ValueError(f"embed: expected a new file, found {output}. Choose another --output or add --overwrite.")
+    learner, views = project.trained(data), project.setup.view_maker(data)
+    sources = [data.train, data.held_out] if part == "all" else [data.train if part == "train" else data.held_out]
+    batch = project.setup.run.batch
+    loader = [view for source in sources for view in clean_views(source, views, batch)]
+    table = embed(learner, track(loader, description="embedding", console=console))
+    write_table(table, output, which, overwrite)
+    _say(f"{len(table):,} rows of width {table.embeddings.shape[1]} in {output}")
+
+
+def contents(project: Project, data: Data, learner: Learner, judgement: Judgement) -> Contents:
+    """What the report shows of a run."""
+    workspace, held_out = project.workspace, data.held_out
+    shown = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[:SHOWN].sort().values
+    clean = judgement.clean
+    matcher = learner.objective.matcher
+    return Contents(
+        title=f"{project.recipe} on {data.name}",
+        embeddings=clean.embeddings[shown].numpy(),
+        features=clean.features[shown].numpy(),
+        label=clean.label[shown].numpy(),
+        recipe=f"jointlaw train {project.recipe} --config {workspace.config.name}",
+        figures=_earlier_results(workspace),
+        history=_curves(workspace),
+        law=None if matcher is None else matcher.law,
+        class_names=held_out.classes,
+        names=tuple(held_out.names[i] for i in shown.tolist()) if held_out.names else None,
+        images=_pictures(held_out.read(shown)),
+        config=workspace.config.read_text(encoding="utf-8"),
+        environment=(workspace.folder / "environment.txt").read_text(encoding="utf-8"),
+        warnings=(*data.notes, *judgement.notes),
+    )
+
+
+def summarise(workspace: Workspace) -> None:
+    """Print the main figures and where the report is."""
+    figures = _earlier_results(workspace)
+
+    def line(name: str, key: str, form: str = ".2%") -> str:
+        value = figures.get(key)
+        return f"  {name:34s} {'not measured' if value is None else format(value, form)}"
+
+    _say(
+        "",
+        line("planned share of active units", "sparsity.l0_expected"),
+        line("measured share of active units", "sparsity.l0"),
+        line("dead units", "dead_units"),
+        line("linear probe, backbone", "probe.backbone.accuracy"),
+        line("linear probe, projector", "probe.projector.accuracy"),
+        line("nearest neighbours, backbone", "knn.accuracy"),
+        line("training speed, images per second", "images_per_second", ",.0f"),
+        f"  report: {workspace.report}",
+    )
+
+
+def _say(*lines: str) -> None:
+    if rank() == 0:
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _online(data: Data, learner: Learner) -> OnlineProbe | None:
+    """The probe that learns beside the run, where training and held-out samples have labels."""
+    if not (data.train.labelled and data.held_out.labelled):
+        return None
+    example = data.train.read(torch.arange(2))
+    with torch.no_grad():
+        features = learner.eval()(example.float())
+        width = learner.projector(features).shape[1]
+    learner.train()
+    classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
+    return OnlineProbe(features.shape[1], width, classes)
+
+
+def _earlier_results(workspace: Workspace) -> dict[str, float | None]:
+    if not workspace.results.exists():
+        return {}
+    figures: dict[str, float | None] = json.loads(workspace.results.read_text(encoding="utf-8"))
+    return figures
+
+
+def _curves(workspace: Workspace) -> dict[str, list[tuple[float, float]]]:
+    curves: dict[str, list[tuple[float, float]]] = {}
+    path = workspace.folder / "metrics.csv"
+    for step, row in (read_history(path) if path.exists() else {}).items():
+        for name, value in row.items():
+            curves.setdefault(name, []).append((float(step), value))
+    return curves
+
+
+def _pictures(samples: torch.Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None":
+    return samples.numpy() if samples.dtype == torch.uint8 else None
