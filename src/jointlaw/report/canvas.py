@@ -25,6 +25,7 @@ class Chart:
     figure: Any
     reading: str
     alt: str
+    wide: bool = False
 
     @property
     def json(self) -> str:
@@ -56,8 +57,8 @@ def dress(figure: Any) -> None:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": QUIET},
-        margin={"l": 56, "r": 12, "t": 8, "b": 48},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
+        margin={"l": 44, "r": 12, "t": 8, "b": 48},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left", "traceorder": "normal"},
         hoverlabel={"bgcolor": "#262b32", "font": {"color": "#ffffff"}, "bordercolor": "#262b32"},
         bargap=0.04,
         dragmode=False,  # a finger on a plot scrolls the page
@@ -66,15 +67,17 @@ def dress(figure: Any) -> None:
 
 
 def axes(figure: Any, x: str, y: str, panel: int = 0) -> None:
+    """Name and dress the axes of one panel, counted from 1; 0 is a figure without panels."""
     look = {"gridcolor": GRID, "linecolor": QUIET, "zeroline": False, "automargin": True, "fixedrange": True}
-    place = {"row": 1, "col": panel} if panel else {}
-    figure.update_xaxes({**look, "showgrid": False, "showline": True, "title": {"text": x}}, **place)
-    figure.update_yaxes({**look, "title": {"text": y, "standoff": 8}}, **place)
+    place, font = ({"row": 1, "col": panel} if panel else {}), {"size": 12}
+    figure.update_xaxes({**look, "showgrid": False, "showline": True, "title": {"text": x, "font": font}}, **place)
+    figure.update_yaxes({**look, "showline": False, "title": {"text": y, "font": font, "standoff": 8}}, **place)
 
 
 def line(
     figure: Any, points: Sequence[tuple[float, float]], name: str, colour: str, dash: str = "solid", panel: int = 0
 ) -> None:
+    """Draw a curve, with no more points than a screen shows."""
     kept = thin(points)
     trace = go.Scatter(
         x=[tidied(x) for x, _ in kept],
@@ -87,10 +90,19 @@ def line(
 
 
 def bars(figure: Any, edges: Array, heights: Array, name: str, colour: str, panel: int = 0) -> None:
+    """Draw a histogram whose bins are counted already."""
     middle = (edges[:-1] + edges[1:]) / 2
     trace = go.Bar(x=tidy(middle), y=tidy(heights), width=tidied(0.96 * (edges[1] - edges[0])), name=name, opacity=0.75)
     trace.marker.color = colour
     figure.add_trace(trace, row=1 if panel else None, col=panel or None)
+
+
+def band(figure: Any, x: Array, low: Array, high: Array, name: str) -> None:
+    """Shade between two curves."""
+    for edge, fill, shown in ((low, None, False), (high, "tonexty", True)):
+        trace = go.Scatter(x=tidy(x), y=tidy(edge), name=escaped(name), mode="lines", fill=fill, fillcolor=BAND)
+        trace.line.width, trace.showlegend, trace.hoverinfo = 0, shown, "skip"
+        figure.add_trace(trace)
 
 
 def thin(points: Sequence[tuple[float, float]], most: int = 400) -> list[tuple[float, float]]:
@@ -101,22 +113,26 @@ def thin(points: Sequence[tuple[float, float]], most: int = 400) -> list[tuple[f
 
 
 def tidied(value: float) -> float:
+    """Four significant digits: more than a screen shows, and half the page's weight."""
     return float(f"{value:.4g}")
 
 
 def tidy(values: Array) -> list[float]:
-    """Four significant digits: more than a screen shows, and half the page's weight."""
+    """Four significant digits of each value."""
     return [tidied(value) for value in np.asarray(values, dtype=float).tolist()]
 
 
 def cycle(count: int) -> list[str]:
+    """As many colours, in the page's order."""
     palette = [MEASURED, LAW, THIRD, FOURTH, QUIET]
     return [palette[i % len(palette)] for i in range(count)]
 
 
-def decades(figure: Any) -> float:
+def logarithmic(figure: Any) -> None:
+    """Make the vertical axis logarithmic, marked at 1, 2 and 5 where there is room and at powers of ten otherwise."""
     values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
-    return float(np.log10(values.max() / values.min()))
+    few = np.log10(values.max() / values.min()) < 1.5
+    figure.update_yaxes(type="log", exponentformat="power", tickformat="~r" if few else "", dtick="D2" if few else 1)
 
 
 def escaped(text: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from torch.distributions import Distribution
+
+from jointlaw.laws import Law, RectifiedGeneralizedGaussian
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class Contents:
         figures: the run's ``results.json``.
         history: curves of the run's ``metrics.csv``: name -> ``(step, value)`` pairs.
         law: the law that every unit was matched to.
+        drawn: ``[M, D]`` embeddings of held-out samples in views drawn as in training: what the law was asked of.
+            None: the law is judged on ``embeddings``.
         class_names: names of the classes; a class beyond the list is called by its number.
         names: the N samples' names, such as file names.
         images: ``[N, C, H, W]`` uint8 with 1 or 3 channels, or None where the data are no images.
@@ -40,7 +43,8 @@ class Contents:
     recipe: str = ""
     figures: Mapping[str, float | int | None] = field(default_factory=dict)
     history: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    law: Distribution | None = None
+    law: Law | None = None
+    drawn: npt.NDArray[np.floating] | None = None
     class_names: Sequence[str] = ()
     names: Sequence[str] | None = None
     images: npt.NDArray[np.uint8] | None = None
@@ -49,7 +53,7 @@ class Contents:
     warnings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name, table in (("embeddings", self.embeddings), ("features", self.features)):
+        for name, table in (("embeddings", self.embeddings), ("features", self.features), ("drawn", self.matched)):
             if table.ndim != 2 or len(table) < 2:
                 raise ValueError(
                     f"Contents: expected {name} [N, width] with N >= 2, found shape {list(table.shape)}. "
@@ -74,6 +78,18 @@ class Contents:
                 f"Contents: expected {len(self.embeddings)} {name}, one per embedding, found {len(column)}. "
                 "Pass the same samples in the same order."
             )
+
+    @property
+    def matched(self) -> npt.NDArray[np.floating]:
+        """The embeddings on which the law is judged."""
+        return self.embeddings if self.drawn is None else self.drawn
+
+    @property
+    def planned_activity(self) -> float | None:
+        """The share of active units that the law asks for; the run's own figure where there is no law object."""
+        if self.law is None:
+            return self.figure("sparsity.l0_expected")
+        return float(self.law.activity) if isinstance(self.law, RectifiedGeneralizedGaussian) else 1.0
 
     @property
     def labelled(self) -> bool:

@@ -51,7 +51,7 @@ def draw_map(contents: Contents) -> Map:
     chosen = np.unique(np.linspace(0, len(contents.label) - 1, min(MOST, len(contents.label))).astype(np.intp))
     z = contents.embeddings[chosen].astype(np.float64)
     if np.ptp(z, axis=0).max() == 0:
-        return Map(Absent(title, "All embeddings are the same: the encoder has collapsed and there is nothing to map."), [])
+        return Map(Absent(title, "All embeddings are the same, so the encoder has collapsed: nothing to map."), [])
     place, method = layout(z)
     labels = contents.label[chosen]
     figure = canvas("", "")
@@ -75,7 +75,7 @@ def draw_map(contents: Contents) -> Map:
         )
         figure.add_trace(trace)
     figure.update_xaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
-    figure.update_yaxes(showticklabels=False, showgrid=False, fixedrange=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
     figure.update_layout(
         showlegend=contents.labelled and len(figure.data) <= NAMED,
         hovermode="closest",
@@ -86,7 +86,7 @@ def draw_map(contents: Contents) -> Map:
         "little. Point at one, or tap it, to see it; drag to zoom, double-click to go back."
     )
     alt = f"Scatter plot of {len(chosen)} samples by {method}, {len(figure.data)} groups by colour."
-    return Map(Chart("map", title, figure, reading, alt), cards(contents, chosen))
+    return Map(Chart("map", title, figure, reading, alt, wide=True), cards(contents, chosen))
 
 
 def layout(z: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floating], str]:

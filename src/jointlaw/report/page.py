@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from jointlaw.report import charts
+from jointlaw.report import charts, curves
 from jointlaw.report.canvas import Absent, Chart
 from jointlaw.report.contents import Contents
 from jointlaw.report.neighbourhood import draw_map
@@ -88,12 +88,12 @@ def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
             "training",
             "Training",
             "What the run minimised, and what it meant for the law, the classes and the dial.",
-            [build(contents) for build in (charts.losses, charts.matching, charts.probes, charts.activity)],
+            [build(contents) for build in (curves.losses, curves.matching, curves.probes, curves.activity)],
         ),
         Section(
             "law",
             "The law",
-            "Each unit was asked to follow one law: to fire as often as planned, and to be as large as planned when it does.",
+            f"{_law_words(contents)} {_judged_on(contents)}",
             [build(contents) for build in (charts.dial, charts.quantiles, charts.histogram)],
         ),
         Section(
@@ -105,6 +105,20 @@ def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
     ]
 
 
+def _law_words(contents: Contents) -> str:
+    if contents.law is None:
+        return "No law was given; what the units do is shown on its own."
+    parameters = ", ".join(f"{name} {float(value):.4g}" for name, value in contents.law.tensors.items())
+    return f"Every unit was asked to follow one law, {type(contents.law).__name__} with {parameters}."
+
+
+def _judged_on(contents: Contents) -> str:
+    count = f"{len(contents.matched):,}"
+    if contents.drawn is None:
+        return f"Judged on {count} held-out samples, one clean view each."
+    return f"Judged on {count} embeddings of held-out samples, in views drawn as in training."
+
+
 def _overview(contents: Contents) -> str:
     samples, width = contents.embeddings.shape
     what = f"{samples:,} held-out samples, {width} units each"
@@ -113,6 +127,8 @@ def _overview(contents: Contents) -> str:
     epochs, seed = contents.figure("epochs"), contents.figure("seed")
     run = [f"{epochs:g} epochs"] if epochs is not None else []
     run += [f"seed {seed:g}"] if seed is not None else []
+    speed = contents.figure("images_per_second")
+    run += [f"{speed:,.0f} samples per second in training"] if speed is not None else []
     return ", ".join([what, labels, *run]) + "."
 
 

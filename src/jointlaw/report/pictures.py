@@ -68,12 +68,13 @@ def _shrink(images: Pixels, side: int) -> Pixels:
 def _round_colours(images: Pixels, bits: int) -> Pixels:
     levels = 2**bits - 1
     shade = np.round(np.arange(256) / 255 * levels) / levels * 255
-    return shade.round().astype(np.uint8)[images]
+    rounded: Pixels = shade.round().astype(np.uint8)[images]
+    return rounded
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a strip: base64 PNG, its class and name, and whether it shares the query's class (None: unknown)."""
+    """One picture of a strip: base64 PNG, class, name, and whether it shares the query's class (None: unknown)."""
 
     png: str
     label: str

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from jointlaw.report.charts import planned_activity
+import torch
+
+from jointlaw.evaluation.sparsity import dead_units, l0
 from jointlaw.report.contents import Contents
 
 PROBES = {
@@ -38,7 +40,7 @@ def percent(share: float) -> str:
 
 def verdict(contents: Contents) -> str:
     """Whether the measured share of active units is the planned one, in a sentence."""
-    planned, measured = planned_activity(contents), measured_activity(contents)
+    planned, measured = contents.planned_activity, measured_activity(contents)
     if planned is None:
         return "No law was given, so there is no plan to compare with."
     allowed = min(0.01, max(0.002, 0.05 * planned))
@@ -50,25 +52,28 @@ def verdict(contents: Contents) -> str:
 def measured_activity(contents: Contents) -> float:
     """The run's measured share of active units, or the share in the embeddings at hand."""
     logged = contents.figure("sparsity.l0")
-    return float((contents.embeddings != 0).mean()) if logged is None else logged
+    return l0(torch.from_numpy(contents.matched)) if logged is None else logged
 
 
 def tiles(contents: Contents) -> list[Tile]:
     """The headline: planned against measured activity first, then whatever the run has figures for."""
-    planned = planned_activity(contents)
+    planned = contents.planned_activity
     made = [
         Tile("none" if planned is None else percent(planned), "planned activity", "Share of units the law lets fire."),
         Tile(percent(measured_activity(contents)), "measured activity", verdict(contents)),
     ]
-    silent = (contents.embeddings == 0).all(axis=0)
-    made.append(
-        Tile(
-            percent(silent.mean()),
-            "dead units",
-            f"{silent.sum()} of {silent.size} units never fire in {len(contents.embeddings):,} samples.",
-        )
-    )
+    dead, samples = _dead_units(contents)
+    words = f"{round(dead * contents.embeddings.shape[1]):,} of {contents.embeddings.shape[1]:,} units never fire"
+    made.append(Tile(percent(dead), "dead units", f"{words} in {samples:,} embeddings."))
     return [*made, *_accuracies(contents), *_rest(contents)]
+
+
+def _dead_units(contents: Contents) -> tuple[float, int]:
+    """The share of units that never fire, and in how many embeddings: the run's figure or that of those at hand."""
+    logged, rows = contents.figure("dead_units"), contents.figure("dead_units_rows")
+    if logged is not None and rows is not None:
+        return logged, int(rows)
+    return dead_units(torch.from_numpy(contents.matched)), len(contents.matched)
 
 
 def _accuracies(contents: Contents) -> list[Tile]:
@@ -91,9 +96,6 @@ def _rest(contents: Contents) -> list[Tile]:
     if rank is not None:
         width = contents.features.shape[1]
         made.append(Tile(f"{rank:.0f}", "effective dimensions", f"RankMe of the features, {width} wide."))
-    speed = contents.figure("images_per_second")
-    if speed is not None:
-        made.append(Tile(f"{speed:,.0f}", "samples per second", "Training speed, data and views included."))
     return made
 
 
