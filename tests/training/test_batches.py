@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from jointlaw.training.batches import Batches, RawBatch, evaluation_batches
+from jointlaw.training.batches import Batches, RawBatch
 from jointlaw.training.samples import Source, Stored
 
 
@@ -101,7 +101,7 @@ def test_kept_last_samples_are_shared_among_the_ranks(samples: int) -> None:
 
 
 def test_evaluation_sees_every_sample_once_in_order_every_time() -> None:
-    batches = evaluation_batches(numbered(11), 4)
+    batches = Batches(numbered(11), 4, shuffle=False, drop_last=False)
     assert seen(batches) == seen(batches) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
     assert len(batches) == 3
 
@@ -250,7 +250,9 @@ def fit(tmp_path, model: Watcher, lazy: bool, resume: str | None = None, steps: 
         default_root_dir=tmp_path,
     )
     loader = Batches(source(22, lazy), 4, seed=5)
-    trainer.fit(model, loader, evaluation_batches(numbered(6), 4), ckpt_path=resume, weights_only=True)
+    trainer.fit(
+        model, loader, Batches(numbered(6), 4, shuffle=False, drop_last=False), ckpt_path=resume, weights_only=True
+    )
 
 
 @pytest.fixture

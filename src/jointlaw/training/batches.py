@@ -47,7 +47,8 @@ class Batches:
         source: what to read.
         batch: samples per batch and rank.
         seed: of the order.
-        shuffle: whether to permute; otherwise every epoch has the source's order.
+        shuffle: whether to permute; otherwise every epoch has the source's order. To evaluate, set this and
+            ``drop_last`` to False: every sample comes once.
         drop_last: whether to leave out the samples of an epoch that fill no batch on every rank. If kept, the ranks
             share them (their last batches then differ by at most one sample, and may be empty).
         rank: index of this process.
@@ -183,8 +184,3 @@ class Batches:
         # SeedSequence mixes the two numbers: neighbouring seeds and epochs share no order.
         mixed = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(mixed) >> 1)
-
-
-def evaluation_batches(source: Source, batch: int, *, rank: int = 0, world: int = 1) -> Batches:
-    """Every sample once, in the source's order; the last batch may be smaller."""
-    return Batches(source, batch, shuffle=False, drop_last=False, rank=rank, world=world)
