@@ -34,7 +34,7 @@ def at_least(where: str, least: int, **values: int) -> None:
 
 
 def embeddings(where: str, z: Tensor, least_batch: int = 2) -> None:
-    """Raise unless ``z`` is a floating tensor ``[..., B, D]`` with B >= ``least_batch`` (shapes only: no device sync)."""
+    """Raise unless ``z`` is floating, ``[..., B, D]`` with B >= ``least_batch`` (shapes only: no device sync)."""
     if z.ndim < 2 or not z.is_floating_point():
         raise ValueError(
             f"{where}: expected floating embeddings [..., batch, dim], found {z.dtype} of shape {list(z.shape)}. "

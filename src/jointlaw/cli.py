@@ -16,11 +16,11 @@ from jsonargparse import SUPPRESS, ArgumentParser, Namespace
 from jointlaw import __version__, commands
 from jointlaw.commands import Project
 from jointlaw.evaluation.table import Which
-from jointlaw.training.learner import NonFiniteLoss
+from jointlaw.training.learner import NonFiniteError
 from jointlaw.training.recipes import RECIPES, Method
 from jointlaw.training.setup import Setup, preset
 
-MISTAKES = (ValueError, OSError, ImportError, NonFiniteLoss)
+MISTAKES = (ValueError, OSError, ImportError, NonFiniteError)
 """Errors whose text tells the user what to do: one line and exit code 2. JOINTLAW_DEBUG=1 shows the traceback."""
 
 FLAGS = ("--run.resume", "--run.compile", "--download", "--overwrite")
@@ -56,7 +56,7 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     recipe_commands = training.add_subcommands(dest="recipe")
     for name, recipe in recipes.items():
         recipe_commands.add_subcommand(name, recipe, help=_summary(RECIPES[name]))
-    for name, function in (("probe", probe), ("embed", embed), ("report", report)):
+    for name, function in _ON_A_RUN.items():
         command = ArgumentParser(description=_summary(function))
         command.add_function_arguments(function, as_positional=True)
         commands_of.add_subcommand(name, command, help=_summary(function))
@@ -105,8 +105,10 @@ def embed(
         overwrite: replace an existing file.
     """
     project = open_run(folder)
-    own = project.setup.load_data()
-    commands.embed_run(project, own if data is None else project.setup.other(data, own), output, part, which, overwrite)
+    samples = project.setup.load_data()
+    if data is not None:
+        samples = project.setup.load_other(data, samples)
+    commands.embed_run(project, samples, output, part, which, overwrite)
 
 
 def report(folder: Path) -> None:
@@ -117,6 +119,9 @@ def report(folder: Path) -> None:
     """
     project = open_run(folder)
     commands.report_run(project, project.setup.load_data())
+
+
+_ON_A_RUN: dict[str, Callable[..., None]] = {"probe": probe, "embed": embed, "report": report}
 
 
 def open_run(folder: Path) -> Project:
@@ -138,7 +143,7 @@ def open_run(folder: Path) -> Project:
 def _run(parser: ArgumentParser, recipes: dict[str, ArgumentParser], words: list[str]) -> None:
     config = parser.parse_args(words)
     if config.subcommand != "train":
-        {"probe": probe, "embed": embed, "report": report}[config.subcommand](**vars(config[config.subcommand]))
+        _ON_A_RUN[config.subcommand](**vars(config[config.subcommand]))
         return
     name = config.train.recipe
     data = _setup(recipes[name].instantiate(config.train[name])).load_data()  # they decide how views are drawn

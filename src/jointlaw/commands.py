@@ -79,7 +79,7 @@ def train(project: Project, data: Data) -> None:
     workspace.save_results(figures)
     if run.report:
         judgement = judge(learner.cpu(), data, probe, views, run.batch, run.seed)
-        workspace.save_results(judgement.figures | figures)
+        workspace.save_results({**judgement.figures, **figures})
         write_report(workspace.report, contents(project, data, learner, judgement))
         summarise(workspace)
 
@@ -90,7 +90,7 @@ def report_run(project: Project, data: Data) -> None:
     learner = project.trained(data)
     probe, views = setup.load_probe_data(data), setup.view_maker(data)
     judgement = judge(learner, data, probe, views, setup.run.batch, setup.run.seed)
-    workspace.save_results(_earlier_results(workspace) | judgement.figures)
+    workspace.save_results({**_earlier_results(workspace), **judgement.figures})
     write_report(workspace.report, contents(project, data, learner, judgement))
     summarise(workspace)
 
@@ -104,7 +104,7 @@ def probe_run(project: Project, data: Data, probe_data: str | None = None) -> No
         probe_data: another labelled source, in place of the run's own.
     """
     setup = project.setup
-    probe = setup.load_probe_data(data) if probe_data is None else setup.other_probe(probe_data, data)
+    probe = setup.load_probe_data(data) if probe_data is None else setup.load_other(probe_data, data)
     if probe is None:
         raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
     learner = project.trained(data)
@@ -112,7 +112,7 @@ def probe_run(project: Project, data: Data, probe_data: str | None = None) -> No
     _say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None))
 
 
-def embed_run(  # noqa: PLR0913 (options of the command)
+def embed_run(
     project: Project,
     data: Data,
     output: Path,

@@ -1,6 +1,7 @@
 """Small networks written here; everything bigger comes from timm by name (``jointlaw.training.encoders``)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class MLP(nn.Sequential):
     def __init__(self, sizes: Sequence[int], norm: bool = True) -> None:
         check.at_least("MLP", 2, layers=len(sizes))
         layers: list[nn.Module] = [nn.Flatten()]
-        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(nn.Linear(n_in, n_out, bias=not norm))
             layers.extend([nn.BatchNorm1d(n_out), nn.ReLU()] if norm else [nn.ReLU()])
         layers.append(nn.Linear(sizes[-2], sizes[-1]))
@@ -61,7 +62,7 @@ class ConvEncoder(nn.Sequential):
         check.at_least("ConvEncoder", 1, channels=channels, width=width)
         sizes = [channels, *(width * 2**k for k in range(4))]
         layers: list[nn.Module] = []
-        for stride, (n_in, n_out) in zip((1, 2, 2, 2), zip(sizes[:-1], sizes[1:], strict=True), strict=True):
+        for stride, (n_in, n_out) in zip((1, 2, 2, 2), pairwise(sizes), strict=True):
             layers += [nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 

@@ -18,7 +18,7 @@ class Views(NamedTuple):
 
     images: list[Tensor]
     label: Int[Tensor, " batch"]
-    index: Int[Tensor, " batch"]
+    index: Int[Tensor, " batch"]  # type: ignore[assignment]  # a tuple's `index` gives way to the field
 
 
 class Embeddings(NamedTuple):

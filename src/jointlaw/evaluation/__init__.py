@@ -1,0 +1,1 @@
+"""Judging a trained learner: tables, probes, sparsity, geometry, fidelity to the law."""

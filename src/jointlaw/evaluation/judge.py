@@ -76,9 +76,10 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
         return dict.fromkeys(names)
     size = min(batch, len(drawn) // 2)
     device = matcher.get_buffer(f"law_{matcher.names[0]}").device
-    groups = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0)).split(size)[:8]
+    order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
+    groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
     with torch.no_grad():
-        values = [float(matcher(drawn.embeddings[g].to(device))) for g in groups if len(g) == size]
+        values = [float(matcher(drawn.embeddings[group].to(device))) for group in groups]
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
     planned = float(matcher.law.activity)
     return dict(zip(names, (planned, sum(values) / len(values), floor, collapse), strict=True))

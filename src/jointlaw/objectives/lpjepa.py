@@ -4,10 +4,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jointlaw import check
-from jointlaw.laws import Law
-from jointlaw.objectives.objective import Objective
 from jointlaw.functional.families import Slices
 from jointlaw.functional.targets import Targets
+from jointlaw.laws import Law
+from jointlaw.objectives.objective import Objective
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
@@ -50,7 +50,7 @@ class RectifiedLpJEPA(Objective):
     recipe ``rectified-lpjepa-paper`` has the paper's setting.
     """
 
-    def __init__(  # noqa: PLR0913 (one keyword per symbol of the loss)
+    def __init__(
         self,
         law: Law,
         *,
@@ -74,7 +74,7 @@ class RectifiedLpJEPA(Objective):
             matching=(self.matching, self.distance(z.context)),
         )
 
-    def update(self, z: Embeddings) -> None:  # noqa: ARG002 (slices move on whatever the batch was)
+    def update(self, z: Embeddings) -> None:
         """Move on to the next step's slices."""
         self.distance.update()
 

@@ -1,5 +1,7 @@
 """Encoders by name: the two small ones written here, and every timm model with a stem that suits small images."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -61,7 +63,7 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
             f"encoder {name!r}: expected 'conv', 'mlp' or a timm model (near this name: {near}), found neither. "
             "See timm.list_models()."
         )
-    options: dict[str, object] = {"num_classes": 0, "in_chans": channels}
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     if "vit_" in name or "deit" in name:
         options["img_size"] = size
         if small_stem:
@@ -81,6 +83,6 @@ def _patch(size: int) -> int:
 
 def _keep_resolution(resnet: nn.Module, channels: int) -> None:
     """Swap the 7x7 stride-2 stem and its max-pooling for one 3x3 convolution (CIFAR's usual ResNet)."""
-    width = resnet.get_submodule("bn1").weight.shape[0]  # type: ignore[union-attr, index]
+    width = resnet.get_submodule("bn1").weight.shape[0]  # type: ignore[index]
     resnet.conv1 = nn.Conv2d(channels, int(width), 3, padding=1, bias=False)
     resnet.maxpool = nn.Identity()

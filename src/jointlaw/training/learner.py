@@ -13,7 +13,7 @@ from jointlaw.training.optimizers import AdamW, Optimizer
 from jointlaw.types import Embeddings, Outcome, Views
 
 
-class NonFiniteLoss(FloatingPointError):
+class NonFiniteError(FloatingPointError):
     """A loss term became infinite or not a number; the message names it."""
 
 
@@ -115,7 +115,7 @@ class Learner(pl.LightningModule):
         batch = images[0].shape[0]
         features = torch.cat([encoder(torch.cat(run)) for run in _runs_of_equal_shape(images)])  # [V B, F]
         z = projector(features).float()  # [V B, D]
-        return features.unflatten(0, (-1, batch)), z.unflatten(0, (-1, batch))
+        return features.view(-1, batch, features.shape[-1]), z.view(-1, batch, z.shape[-1])  # [V, B, F], [V, B, D]
 
     def _follow(self) -> None:
         """Move every parameter towards the online network; copy buffers (counters have no average)."""
@@ -125,14 +125,14 @@ class Learner(pl.LightningModule):
         with torch.no_grad():
             for slow, fast in zip(self.target_network.parameters(), online.parameters(), strict=True):
                 slow.lerp_(fast, 1 - self.momentum)
-            for slow, fast in zip(self.target_network.buffers(), online.buffers(), strict=True):
-                slow.copy_(fast)
+            for remembered, current in zip(self.target_network.buffers(), online.buffers(), strict=True):
+                remembered.copy_(current)
 
     def _refuse_non_finite(self, outcome: Outcome) -> None:
         if bool(outcome.loss.isfinite()):
             return
         bad = [name for name, term in outcome.terms.items() if not bool(term.isfinite())] or ["the weighted sum"]
-        raise NonFiniteLoss(
+        raise NonFiniteError(
             f"training: expected a finite loss at step {self.global_step}, found {float(outcome.loss):g} in "
             f"{', '.join(bad)}. Lower the learning rate, clip gradients (--run.clip=1) or train in float32 "
             "(--run.precision=32); the last good checkpoint is kept."

@@ -65,10 +65,10 @@ class OnlineProbe(pl.Callback):
                 F.cross_entropy(self.probes[name](x[known].float()), batch.label[known]) for name, x in inputs.items()
             ]
             self.optimizer.zero_grad()
-            torch.stack(losses).sum().backward()
+            torch.autograd.backward(losses)
         self.optimizer.step()
 
-    def on_validation_batch_end(  # noqa: PLR0913 (Lightning's signature)
+    def on_validation_batch_end(
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,

@@ -78,7 +78,7 @@ class LARS(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> TorchOptimizer:
         """See ``Optimizer.build``."""
-        from timm.optim import Lars  # the extra `vision` brings it
+        from timm.optim.lars import Lars  # the extra `vision` brings it
 
         optimizer: TorchOptimizer = Lars(self.groups(modules), lr=self.learning_rate, momentum=self.momentum)
         return optimizer

@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
+from jointlaw.functional.families import Slices, Uniform
+from jointlaw.functional.targets import Targets, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.networks import Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
-from jointlaw.functional.families import Slices, Uniform
-from jointlaw.functional.targets import Targets, TwoSample
 
 
 class Method(NamedTuple):
@@ -62,7 +62,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     """
     law: GeneralizedGaussian | RectifiedGeneralizedGaussian = rectified_law(activity, loc, p, scale)
     if not rectified_target:
-        law = GeneralizedGaussian(**law.tensors)
+        law = GeneralizedGaussian(law.p, law.loc, law.scale)
     objective = RectifiedLpJEPA(
         law, invariance=invariance, matching=matching, slices=slices, targets=targets, seed=seed
     )

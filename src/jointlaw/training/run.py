@@ -14,7 +14,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
-from jointlaw.training.learner import Learner, NonFiniteLoss
+from jointlaw.training.learner import Learner, NonFiniteError
 from jointlaw.training.online import OnlineProbe
 from jointlaw.training.setup import Run
 from jointlaw.training.workspace import Workspace
@@ -35,7 +35,7 @@ class FiniteWeights(Callback):
         """Look at every parameter."""
         bad = [name for name, parameter in pl_module.named_parameters() if not bool(parameter.isfinite().all())]
         if bad:
-            raise NonFiniteLoss(
+            raise NonFiniteError(
                 f"training: expected finite weights at step {trainer.global_step}, found {bad[0]} and "
                 f"{len(bad) - 1} others that are not. Lower the learning rate or clip gradients (--run.clip=1); "
                 "the last good checkpoint is kept."
@@ -50,7 +50,9 @@ class Speed(Callback):
         self.seconds = 0.0
         self._began = 0.0
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, b: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int
+    ) -> None:
         """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
         self._began = self._began or time.perf_counter()
 
@@ -77,7 +79,7 @@ def fit(
         ``images_per_second`` (samples, whatever their number of views), ``seconds`` of training, ``epochs``, ``seed``.
 
     Raises:
-        NonFiniteLoss: naming the term; the last good checkpoint stays.
+        NonFiniteError: naming the term; the last good checkpoint stays.
     """
     precision = choose_precision(run)
     torch.set_num_threads(run.threads or torch.get_num_threads())
@@ -96,7 +98,7 @@ def fit(
         check_val_every_n_epoch=max(1, epochs // VALIDATIONS),
         log_every_n_steps=min(10, steps),
         num_sanity_val_steps=0,
-        logger=[History(workspace.folder, resumed), *map(lambda name: _logger(name, workspace.folder), run.loggers)],
+        logger=[History(workspace.folder, resumed), *(_logger(name, workspace.folder) for name in run.loggers)],
         callbacks=[speed, *_callbacks(run, workspace, probe)],
         enable_model_summary=False,
         default_root_dir=workspace.folder,

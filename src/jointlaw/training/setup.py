@@ -101,15 +101,34 @@ class Setup:
 
     def load_data(self) -> Data:
         """Read the training data."""
-        return load(
-            self.data, resolution=self.resolution, on_bad_file=self.on_bad_file, download=self.download
-        )
+        return self._load(self.data, self.resolution)
+
+    def load_other(self, spec: str, like: Data) -> Data:
+        """Read other data of the shape that a learner was trained on; images are resized to it.
+
+        Raises:
+            ValueError: if the samples have another shape all the same.
+        """
+        shape = like.train.shape
+        other = self._load(spec, shape[-1] if len(shape) == 3 else None)
+        if other.train.shape != shape:
+            raise ValueError(
+                f"{spec}: expected samples of shape {shape} as in {like.name}, found {other.train.shape}. "
+                "Use data with the same number of channels or features."
+            )
+        return other
 
     def load_probe_data(self, data: Data) -> Data | None:
         """The labelled data for probes: ``probe_data``, or the training data where that has labels."""
-        if self.probe_data is not None:
-            return load(self.probe_data, resolution=data.train.shape[-1] if len(data.train.shape) == 3 else None)
-        return data if data.probe.labelled and data.held_out.labelled else None
+        if self.probe_data is None:
+            return data if data.probe.labelled and data.held_out.labelled else None
+        other = self.load_other(self.probe_data, data)
+        if not (other.probe.labelled and other.held_out.labelled):
+            raise ValueError(f"probe_data: expected labelled samples, found none in {self.probe_data}. Leave it out.")
+        return other
+
+    def _load(self, spec: str, resolution: int | None) -> Data:
+        return load(spec, resolution=resolution, on_bad_file=self.on_bad_file, download=self.download)
 
     def view_maker(self, data: Data) -> ViewMaker:
         """The maker of views that the settings ask for."""
