@@ -49,32 +49,37 @@ class SlicedWasserstein(Regularizer):
     ) -> None:
         super().__init__()
         check.non_negative("SlicedWasserstein", seed=seed)
-        self.kind = type(law)
-        self.names = list(law.tensors)
+        _check_scalar(law)
+        self._kind = type(law)
+        self._names = list(law.tensors)
         for name, tensor in law.tensors.items():
             self.register_buffer(f"law_{name}", tensor.detach().clone())
         self.slices = default_slices() if slices is None else slices
         self.targets = OrderStatistics() if targets is None else targets
         self.seed = seed
         self.step = 0
-        self._held: tuple[tuple[tuple[Tensor, int], ...], UnitLaw] | None = None
+        self._held: tuple[list[tuple[Tensor, int]], UnitLaw] | None = None
 
     @property
     def law(self) -> UnitLaw:
-        """The law on the device of the module: the same object until its tensors change."""
-        tensors = {name: self.get_buffer(f"law_{name}") for name in self.names}
-        if self._held is None or any(
-            now is not then or now._version != version
-            for now, (then, version) in zip(tensors.values(), self._held[0], strict=True)
-        ):
-            self._held = (tuple((tensor, tensor._version) for tensor in tensors.values()), self.kind(**tensors))
-        return self._held[1]
+        """The law on the device of the module: the same object until its tensors change (tables hang on it)."""
+        buffers = [self.get_buffer(f"law_{name}") for name in self._names]
+        if self._held is not None:
+            pairs = zip(buffers, self._held[0], strict=True)
+            if all(now is then and now._version == version for now, (then, version) in pairs):
+                return self._held[1]
+        # A half-precision module rounds the parameters, but never the draws.
+        wide = [buffer if buffer.dtype == torch.float64 else buffer.float() for buffer in buffers]
+        law = self._kind(**dict(zip(self._names, wide, strict=True)))
+        self._held = ([(buffer, buffer._version) for buffer in buffers], law)
+        return law
 
     def forward(self, z: Tensor) -> Tensor:
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``."""
         check.embeddings("SlicedWasserstein", z)
         z = gather(z if z.ndim == 3 else z.unsqueeze(0), dim=-2)
-        return self._distance(z, self.step)
+        distance: Tensor = self._distance(z, self.step)
+        return distance
 
     def update(self) -> None:
         """Draw new slices and samples from now on."""
@@ -90,7 +95,7 @@ class SlicedWasserstein(Regularizer):
         """
         check.at_least("SlicedWasserstein.anchors", 2, batch=batch)
         check.at_least("SlicedWasserstein.anchors", 1, dim=dim, draws=draws)
-        device = self.get_buffer(f"law_{self.names[0]}").device
+        device = self.get_buffer(f"law_{self._names[0]}").device
         with torch.no_grad():
             generator = _generator(device, self.seed, 0, 2)
             perfect = self.law.draw(torch.Size((draws, batch, dim)), generator)
@@ -106,6 +111,7 @@ class SlicedWasserstein(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.matching
     def _distance(self, z: Tensor, step: int) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):
@@ -115,6 +121,15 @@ class SlicedWasserstein(Regularizer):
             blocks = self.slices.blocks(columns.detach(), _generator(z.device, self.seed, step, 0))
             pieces = (Piece(weight, block, target(block)) for weight, block in blocks)
             return sliced_wasserstein(columns, views, pieces)
+
+
+def _check_scalar(law: UnitLaw) -> None:
+    for name, tensor in law.tensors.items():
+        if tensor.ndim:
+            raise ValueError(
+                f"SlicedWasserstein: expected the law of one unit (scalar parameters), found {name} of shape "
+                f"{list(tensor.shape)}. All units share one law."
+            )
 
 
 def default_slices() -> Mixture:

@@ -66,10 +66,10 @@ class Orthogonal(Slices):
 class FastOrthogonal(Slices):
     """Slices in orthogonal bases ``(A kron B) diag(signs)``, applied as transforms without any slice matrix.
 
-    A and B are Hadamard matrices where their order is a power of two (then every slice is a uniformly random sign
-    vector over sqrt(D)) and Haar orthogonal matrices, new at every step, otherwise. Widths below 32 and widths
-    without useful factors (primes, twice a prime) get dense blocks as in `Orthogonal`; from width 64 on a warning
-    says so, because the speed is then that of dense blocks.
+    A and B are Hadamard matrices where these exist (powers of two, 12, 20, 24, 48 and others: then every slice is a
+    uniformly random sign vector over sqrt(D)) and Haar orthogonal matrices, new at every step, elsewhere. Widths
+    below 32 and widths without useful factors (primes, twice a prime) get dense blocks as in `Orthogonal`; from
+    width 64 on a warning says so, because the speed is then that of dense blocks.
     """
 
     def __init__(self, count: int) -> None:
@@ -90,7 +90,7 @@ class FastOrthogonal(Slices):
             yield from Orthogonal(self.count).blocks(columns, generator)
             return
         left, right = (_factor(order, columns, generator) for order in factors)
-        nonzeros = dim if all(_is_power_of_two(order) for order in factors) else None
+        nonzeros = dim if all(slicing.has_hadamard(order) for order in factors) else None
         bases = max(1, ROWS // dim)
         for rows in portions(self.count, bases * dim):
             signs = slicing.random_signs((-(-rows // dim), dim), columns, generator)
@@ -216,12 +216,9 @@ def portions(total: int, most: int) -> Iterator[int]:
         yield min(most, total - start)
 
 
-def _is_power_of_two(number: int) -> bool:
-    return number & (number - 1) == 0
-
-
 def _factor(order: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    return slicing.hadamard(order, like) if _is_power_of_two(order) else slicing.haar(order, like, generator)
+    matrix = slicing.hadamard(order, like)
+    return slicing.haar(order, like, generator) if matrix is None else matrix
 
 
 def _singular_vectors(columns: Tensor) -> Tensor:

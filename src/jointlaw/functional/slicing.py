@@ -94,6 +94,8 @@ class Fast(Block):
 
     def power_sums(self) -> Tensor:
         """Give ``sum_j c_j^r``: the same transform with powered factors, applied to the powered signs."""
+        if self.nonzeros is not None:
+            return equal_power_sums(self._transform(self.left, self.right, self.signs.unsqueeze(-1)), self.nonzeros)
         powers = range(1, 5)
         sums = [self._transform(self.left**r, self.right**r, (self.signs**r).unsqueeze(-1)) for r in powers]
         return torch.cat(sums, dim=1)
@@ -136,7 +138,7 @@ class Sparse(Block):
 
     def power_sums(self) -> Tensor:
         """Give ``sum_j c_j^r`` for r = 1 ... 4: ``[n, 4]``."""
-        return torch.stack([(self.weights**r).sum(1) for r in range(1, 5)], dim=1)
+        return equal_power_sums(self.weights.sum(1, keepdim=True), self.units.shape[1])
 
 
 class Coordinates(Block):
@@ -169,12 +171,42 @@ class Coordinates(Block):
         return self.like.new_ones(self.count, 4)
 
 
-def hadamard(order: int, like: Tensor) -> Tensor:
-    """Sylvester's matrix ``[order, order]``, normalised to be orthogonal; ``order`` is a power of two."""
-    matrix = like.new_ones(1, 1)
+def hadamard(order: int, like: Tensor) -> Tensor | None:
+    """A Hadamard matrix ``[order, order]``, normalised to be orthogonal, or ``None`` where the constructions end.
+
+    Paley's matrix of order q + 1 (q a prime, q = 3 mod 4), doubled by Sylvester's construction: all powers of two,
+    12, 20, 24, 32, 40, 44, 48, ...
+    """
+    core = _paley_core(order)
+    if core is None:
+        return None
+    matrix = _paley(core).to(like)
     while matrix.shape[0] < order:
         matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)))
-    return matrix.div(math.sqrt(order))
+    return matrix / math.sqrt(order)
+
+
+def _paley_core(order: int) -> int | None:
+    while order > 1 and not _is_paley_prime(order - 1):
+        if order % 2:
+            return None
+        order //= 2
+    return order
+
+
+def _is_paley_prime(q: int) -> bool:
+    return q % 4 == 3 and all(q % d for d in range(2, math.isqrt(q) + 1))
+
+
+def _paley(core: int) -> Tensor:
+    matrix = torch.ones(core, core)
+    if core > 1:
+        residues = {i * i % (core - 1) for i in range(1, core - 1)}
+        symbol = torch.tensor([0.0] + [1.0 if i in residues else -1.0 for i in range(1, core - 1)])
+        place = torch.arange(core - 1)
+        matrix[1:, 1:] = symbol[(place[:, None] - place) % (core - 1)] - torch.eye(core - 1)
+        matrix[0, 1:] = 1.0
+    return matrix
 
 
 def haar(dim: int, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -182,6 +214,12 @@ def haar(dim: int, like: Tensor, generator: torch.Generator) -> Tensor:
     gaussian = torch.randn(dim, dim, generator=generator, device=like.device, dtype=like.dtype)
     basis, upper = torch.linalg.qr(gaussian)
     return torch.mul(basis, upper.diagonal().sign())  # QR alone is not uniform: its column signs are conventional
+
+
+def equal_power_sums(sums: Tensor, nonzeros: int) -> Tensor:
+    """Power sums ``[n, 4]`` of slices with k weights +-1/sqrt(k), from their sums ``[n, 1]``."""
+    ones = torch.ones_like(sums)
+    return torch.cat((sums, ones, sums / nonzeros, ones / nonzeros), dim=1)
 
 
 def random_signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
@@ -197,10 +235,20 @@ def unit_rows(shape: tuple[int, int], like: Tensor, generator: torch.Generator) 
 
 
 def factorise(dim: int) -> tuple[int, int] | None:
-    """The most balanced factors ``a <= b`` with ``a b = dim``, or ``None`` where a transform does not pay.
+    """Factors ``a <= b`` with ``a b = dim`` of a fast transform, or ``None`` where a transform does not pay.
 
-    The transform costs ``a + b`` where a dense block costs ``dim``. It pays from ``dim = 32`` on if ``a + b`` is at
-    most half of ``dim``; primes and twice a prime have no such factors.
+    A transform costs ``a + b`` where a dense block costs ``dim``. It pays from ``dim = 32`` on if ``a + b`` is at
+    most half of ``dim``, which primes and twice a prime never reach. Factors that both have a Hadamard matrix come
+    first (their slices have weights of equal size), then the most balanced.
     """
-    a = next(a for a in range(math.isqrt(dim), 0, -1) if dim % a == 0)
-    return (a, dim // a) if dim >= 32 and 2 * (a + dim // a) <= dim else None
+    if dim < 32:
+        return None
+    pairs = [(a, dim // a) for a in range(math.isqrt(dim), 1, -1) if dim % a == 0]
+    worthy = [(a, b) for a, b in pairs if 2 * (a + b) <= dim]
+    equal = [pair for pair in worthy if all(has_hadamard(order) for order in pair)]
+    return next(iter(equal + worthy), None)
+
+
+def has_hadamard(order: int) -> bool:
+    """Whether `hadamard` gives a matrix of this order."""
+    return _paley_core(order) is not None
