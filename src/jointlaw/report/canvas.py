@@ -13,7 +13,7 @@ MEASURED, LAW, THIRD, FOURTH, QUIET = "#3f83d1", "#cf711f", "#2f9c78", "#a565c4"
 GRID = "rgba(133,141,151,0.22)"
 BAND = "rgba(63,131,209,0.22)"
 
-Array = npt.NDArray[np.floating]
+Array = npt.NDArray[np.number]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,11 @@ def logarithmic(figure: Any) -> None:
     values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
     few = np.log10(values.max() / values.min()) < 1.5
     figure.update_yaxes(type="log", exponentformat="power", tickformat="~r" if few else "", dtick="D2" if few else 1)
+
+
+def shortened(text: str, most: int = 24) -> str:
+    """At most ``most`` characters, so that one long name does not push a legend off the plot."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def escaped(text: str) -> str:

@@ -25,8 +25,6 @@ from jointlaw.report.canvas import (
 )
 from jointlaw.report.contents import Contents
 
-Array = npt.NDArray[np.floating]
-
 
 def dial(contents: Contents) -> Chart | Absent:
     """How often each unit fires, as a histogram over units, with the planned share."""

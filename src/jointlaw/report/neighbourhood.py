@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from jointlaw.report.canvas import QUIET, Absent, Chart, canvas, escaped, tidy
+from jointlaw.report.canvas import QUIET, Absent, Chart, canvas, escaped, shortened, tidy
 from jointlaw.report.contents import Contents
 from jointlaw.report.pictures import thumbnails
 
@@ -62,7 +62,7 @@ def draw_map(contents: Contents) -> Map:
             x=tidy(place[mine, 0]),
             y=tidy(place[mine, 1]),
             customdata=mine.tolist(),
-            name=escaped(contents.class_name(label)),
+            name=escaped(shortened(contents.class_name(label))),
             mode="markers",
             hoverinfo="none",
             marker={
@@ -83,7 +83,7 @@ def draw_map(contents: Contents) -> Map:
     )
     reading = (
         f"Each point is a sample ({method}; axes have no unit). Near points have near embeddings; far distances mean "
-        "little. Point at one, or tap it, to see it; drag to zoom, double-click to go back."
+        "little. Point at one, or tap it, to see it; with a mouse, drag to zoom and double-click to go back."
     )
     alt = f"Scatter plot of {len(chosen)} samples by {method}, {len(figure.data)} groups by colour."
     return Map(Chart("map", title, figure, reading, alt, wide=True), cards(contents, chosen))

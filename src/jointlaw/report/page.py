@@ -32,7 +32,8 @@ def write_report(path: str | os.PathLike[str], contents: Contents) -> None:
     text = render(contents)
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
+        # File names need not be valid text; what cannot be encoded is shown as an escape.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jointlaw.laws import GeneralizedGaussian, Law, RectifiedGeneralizedGaussian
+from jointlaw.report import Contents, charts, curves
+from jointlaw.report.canvas import Absent, Chart, canvas, thin
+from jointlaw.report.neighbourhood import draw_map
+from jointlaw.report.tables import probe_table, tiles, verdict
+
+
+def sampled(law: Law, samples: int = 2000, units: int = 24) -> Contents:
+    torch.manual_seed(0)
+    z = law.sample((samples, units)).numpy()
+    return Contents("Sampled", z, z, np.full(samples, -1), law=law)
+
+
+def chart(plot: Chart | Absent) -> Chart:
+    assert isinstance(plot, Chart)
+    return plot
+
+
+def drawn(plot: Chart | Absent) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {trace.name: (np.array(trace.x, float), np.array(trace.y, float)) for trace in chart(plot).figure.data}
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+@pytest.mark.parametrize("kind", ["rectified", "dense"])
+def test_samples_of_the_law_lie_on_the_diagonal_and_inside_the_band(kind: str, p: float) -> None:
+    law: Law = RectifiedGeneralizedGaussian.with_activity(0.1, p=p) if kind == "rectified" else GeneralizedGaussian(p)
+    contents = sampled(law)
+    lines = drawn(charts.quantiles(contents))
+    planned, pooled = lines["all units pooled"]
+    scale = float(law.variance) ** 0.5
+    np.testing.assert_allclose(pooled, planned, atol=0.25 * scale)
+    assert np.all(np.diff(planned) >= 0)
+    assert lines["90 % of the units"][1][-1] > planned[-1]
+
+
+def test_the_histogram_and_the_atom_hold_all_the_mass() -> None:
+    contents = sampled(RectifiedGeneralizedGaussian.with_activity(0.3))
+    atom, bars, law_atom, _ = charts.histogram(contents).figure.data
+    inside = sum(bars.y) * (bars.x[1] - bars.x[0])
+    assert atom.y[0] / 100 + inside == pytest.approx(1, abs=2e-3)
+    assert law_atom.y[0] == pytest.approx(70)
+
+
+def test_the_law_is_judged_on_drawn_views_where_there_are_any() -> None:
+    contents = sampled(RectifiedGeneralizedGaussian.with_activity(0.1))
+    silent = replace(contents, drawn=np.zeros((50, 24), dtype=np.float32))
+    assert "measured 0 %" in drawn(charts.dial(silent))
+    assert "24 of 24 units" in next(tile.caption for tile in tiles(silent) if tile.name == "dead units")
+
+
+def test_a_dense_law_has_no_dial() -> None:
+    plot = charts.dial(sampled(GeneralizedGaussian(2.0)))
+    assert isinstance(plot, Absent)
+    assert "no dial" in plot.reason
+
+
+def test_singular_values_are_shares_of_their_sum(complete: Contents) -> None:
+    for _, values in drawn(charts.spectrum(complete)).values():
+        assert values.sum() == pytest.approx(100, rel=1e-3)
+
+
+def test_matching_is_drawn_between_floor_and_collapse(complete: Contents) -> None:
+    assert list(drawn(curves.matching(complete))) == ["matching", "floor 0.009", "collapse 0.4"]
+
+
+@pytest.mark.parametrize("build", [curves.losses, curves.matching, curves.probes, curves.activity])
+def test_values_that_are_not_finite_are_no_points(build, complete: Contents) -> None:
+    spoiled = {name: [(0.0, float("nan")), *points, (2e3, float("inf"))] for name, points in complete.history.items()}
+    for _, values in drawn(build(replace(complete, history=spoiled))).values():
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("build", [curves.losses, curves.matching, curves.probes, curves.activity, charts.quantiles])
+def test_what_was_not_measured_is_absent_with_a_reason(build, bare: Contents) -> None:
+    plot = build(bare)
+    assert isinstance(plot, Absent)
+    assert plot.reason.endswith(".")
+
+
+def test_collapsed_embeddings_still_make_a_report(complete: Contents) -> None:
+    zeros = np.zeros_like(complete.embeddings)
+    collapsed = replace(complete, embeddings=zeros, features=np.zeros_like(complete.features))
+    assert isinstance(draw_map(collapsed).chart, Absent)
+    assert isinstance(charts.spectrum(collapsed), Absent)
+    for build in (charts.dial, charts.quantiles, charts.histogram):
+        chart(build(collapsed))
+
+
+def test_every_point_of_the_map_knows_its_card(complete: Contents) -> None:
+    plane = draw_map(replace(complete, label=np.where(np.arange(160) < 5, -1, complete.label)))
+    assert len(plane.cards) == 160
+    for trace in chart(plane.chart).figure.data:
+        shown = {plane.cards[i].label for i in trace.customdata}
+        assert len(shown) == 1
+    assert sum(len(trace.customdata) for trace in chart(plane.chart).figure.data) == 160
+
+
+def test_few_samples_are_projected(complete: Contents) -> None:
+    few = replace(
+        complete,
+        embeddings=complete.embeddings[:5],
+        features=complete.features[:5],
+        label=complete.label[:5],
+        names=None,
+        images=None,
+    )
+    plane = draw_map(few)
+    assert "principal components" in chart(plane.chart).reading
+    assert [card.name for card in plane.cards] == [f"sample {i}" for i in range(5)]
+
+
+@pytest.mark.parametrize(("measured", "word"), [(0.1, "holds"), (0.1049, "holds"), (0.1051, "does not hold")])
+def test_the_verdict_follows_the_tolerance(complete: Contents, measured: float, word: str) -> None:
+    figures = {**complete.figures, "sparsity.l0": measured}
+    assert verdict(replace(complete, figures=figures)).endswith(f"{word}.")
+
+
+def test_probe_table_starts_with_chance_and_skips_what_is_missing(complete: Contents) -> None:
+    rows = probe_table(complete)
+    assert [row.value for row in rows] == ["10.0\u00a0%", "97.0\u00a0%", "50.0\u00a0%"]
+
+
+def test_thinning_keeps_the_last_point() -> None:
+    points = [(float(i), 0.0) for i in range(1001)]
+    kept = thin(points, 400)
+    assert kept[-1] == points[-1]
+    assert len(kept) <= 401
+    assert thin([], 400) == []
+
+
+def test_figure_text_cannot_close_a_script_element() -> None:
+    figure = canvas("</script>", "a < b & c")
+    assert not set("<>&") & set(Chart("x", "x", figure, "", "").json)
