@@ -115,17 +115,21 @@ def log_cdf(p: Tensor, t: Tensor) -> Tensor:
     return torch.where(t < 0, tail, torch.log1p(-tail.exp()))
 
 
-def quantile(p: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tensor:
-    """The t with these logarithms of Phi_p(t) and 1 - Phi_p(t) (both, lest a tail lose digits; no gradient)."""
+def quantile(p: Tensor, log_lower: Tensor, log_upper: Tensor, excess: Tensor) -> Tensor:
+    """The t at which Phi_p(t) is as given (no gradient).
+
+    Args:
+        p: shape.
+        log_lower: log Phi_p(t).
+        log_upper: log(1 - Phi_p(t)).
+        excess: 2 Phi_p(t) - 1. All three are asked for so that neither the tails nor the middle lose digits.
+    """
     log_outer = (torch.minimum(log_lower, log_upper) + math.log(2)).clamp(max=0)
-    log_inner = torch.where(log_outer < -1, log_outer, -1.0)
-    inner = torch.log1p(-log_inner.exp())
-    # near the median P = |Phi - (1 - Phi)| is needed to relative accuracy, which 1 - 2 min(.) does not have
-    body = (log_upper.exp() - log_lower.exp()).abs().log()
-    log_x = log_gamma_quantile(1 / p, torch.where(log_outer < -1, inner, body), log_outer)
+    log_inner = torch.where(log_outer < -1, torch.log1p(-log_outer.clamp(max=-1).exp()), excess.abs().log())
+    log_x = log_gamma_quantile(1 / p, log_inner, log_outer)
     size = ((log_x + p.log()) / p).exp()
-    size = torch.where(log_outer == 0, 0.0, torch.where(log_outer == -math.inf, math.inf, size))
-    return torch.where(log_lower < log_upper, -size, size)
+    size = torch.where(excess == 0, 0.0, torch.where(log_outer == -math.inf, math.inf, size))
+    return torch.where(excess < 0, -size, size)
 
 
 @lru_cache

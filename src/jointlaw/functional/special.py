@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 FRACTION_TERMS = 24
-NEWTON_STEPS = 10
+NEWTON_STEPS = 12
 LARGEST = 1e300
 LEADING_TERM_BELOW = -40.0  # log x under which P(a, x) is its leading term to the last digit
 LOG_HALF = math.log(0.5)

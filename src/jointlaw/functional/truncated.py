@@ -98,7 +98,8 @@ def truncated_quantile(p: Tensor, m: Tensor, q: Tensor, steps: int = POLISH_STEP
     p, m, q = broadcast(p, m, q)
     log_mass, log_rest = log_cdf(p, m), log_cdf(p, -m)
     log_q, log_s = q.log(), torch.log1p(-q)
-    y = quantile(p, torch.logaddexp(log_rest, log_q + log_mass), log_s + log_mass) + m
+    log_lower, log_upper = torch.logaddexp(log_rest, log_q + log_mass), log_s + log_mass
+    y = quantile(p, log_lower, log_upper, log_lower.exp() - log_upper.exp()) + m
     tiny = torch.finfo(q.dtype).tiny
     y = torch.where(y < CANCELLED * m.abs(), _near_zero_quantile(p, m, q), y).clamp(min=tiny)
     ends = torch.where(q <= 0, 0.0, torch.where(q >= 1, torch.inf, y))

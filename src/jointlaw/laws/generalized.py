@@ -78,7 +78,7 @@ class GeneralizedGaussian(Law):
         """Quantile at the probability ``value`` in [0, 1]."""
         p, loc, scale, q = double(self.p, self.loc, self.scale, value)
         with torch.no_grad():
-            x = loc + scale * standard.quantile(p, q.log(), torch.log1p(-q))
+            x = loc + scale * standard.quantile(p, q.log(), torch.log1p(-q), 2 * q - 1)
         return implicit_quantile(self, x, q).to(self._result(value))
 
     @property

@@ -45,7 +45,10 @@ def _bounds(value: Number | None, tensors_too: bool) -> tuple[float, ...]:
     """The numbers to check: the value itself, or the extremes of a tensor (NaN if there is one)."""
     if value is None or (isinstance(value, Tensor) and (not tensors_too or value.numel() == 0)):
         return ()
-    return (float(value.min()), float(value.max())) if isinstance(value, Tensor) else (float(value),)
+    if isinstance(value, Tensor):
+        low, high = value.detach().aminmax()
+        return float(low), float(high)
+    return (float(value),)
 
 
 def double(*values: Tensor) -> tuple[Tensor, ...]:

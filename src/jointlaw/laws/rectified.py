@@ -77,11 +77,11 @@ class RectifiedGeneralizedGaussian(Law):
                 f'with_activity: expected scale "GN" or "RGN", found {scale!r}. "GN" gives variance 1 before the '
                 'rectifier, "RGN" after it.'
             )
-        for bound in torch.as_tensor(active).aminmax():
+        for bound in torch.as_tensor(active).detach().aminmax():
             check.fraction("with_activity", active=float(bound))
         p, active, _ = shape_loc_scale(cls.__name__, p, active, 1.0)
         shape, share = double(p, active)
-        ratio = standard.quantile(shape, share.log(), torch.log1p(-share))
+        ratio = standard.quantile(shape, share.log(), torch.log1p(-share), 2 * share - 1)
         sigma = standard.unit_scale(shape)
         if scale == "RGN":
             sigma = cls(shape, ratio, torch.ones_like(ratio)).variance.rsqrt()

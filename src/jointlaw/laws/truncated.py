@@ -40,7 +40,7 @@ class TruncatedGeneralizedGaussian(Law):
         "loc": constraints.real,
         "scale": constraints.positive,
     }
-    support = constraints.positive
+    support = constraints.nonnegative  # a density may include the end point, as torch's Gamma does: icdf(0) = 0
     has_rsample = True
 
     def __init__(
@@ -56,10 +56,10 @@ class TruncatedGeneralizedGaussian(Law):
         return self._positive(implicit_quantile(self, self._quantile(q, steps=0), q))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at ``value`` (-inf for value <= 0)."""
+        """Log-density at ``value`` (-inf below 0, its limit at 0)."""
         self._check(value)
         p, m, y, scale = self._standardized(value)
-        inside = y > 0
+        inside = y >= 0
         log_density = standard.truncated_log_density(p, m, torch.where(inside, y, 1.0)) - scale.log()
         return torch.where(inside, log_density, -torch.inf).to(self._result(value))
 
