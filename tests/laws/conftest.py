@@ -24,6 +24,9 @@ class Exact:
     def phi(self, t: mp.mpf) -> mp.mpf:
         return self.tail(-t) if t < 0 else 1 - self.tail(t)
 
+    def log_phi(self, t: mp.mpf) -> mp.mpf:
+        return mp.log(self.tail(-t)) if t < 0 else mp.log1p(-self.tail(t))
+
     def activity(self) -> mp.mpf:
         return self.phi(self.m)
 

@@ -11,7 +11,7 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 
 
 def close(found: torch.Tensor, expected: mp.mpf, absolute: float = 0.0) -> None:
-    bound = TOLERANCE[found.dtype] * (abs(expected) + absolute)
+    bound = TOLERANCE[found.dtype] * (abs(expected) + absolute) + torch.finfo(found.dtype).tiny
     assert abs(mp.mpf(float(found)) - expected) <= bound, (float(found), mp.nstr(expected, 17))
 
 
