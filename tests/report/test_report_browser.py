@@ -56,6 +56,13 @@ def middle_of_a_point(page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def apart(page, x: float, y: float) -> float:
+    """How far the card is from a place, in pixels."""
+    box = page.locator("#card").bounding_box()
+    across = max(box["x"] - x, x - box["x"] - box["width"], 0)
+    return max(across, box["y"] - y, y - box["y"] - box["height"])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_page_renders_fits_and_asks_for_nothing(browser, address: str, viewport: dict, scheme: str) -> None:
@@ -94,8 +101,10 @@ def test_words_and_plot_labels_stand_out_from_the_page(browser, address: str, sc
 def test_pointing_at_the_map_shows_the_sample_and_leaving_hides_it(browser, address: str, complete: Contents) -> None:
     page = visit(browser, address, viewport=DESKTOP)
     assert page.locator("#card").is_hidden()
-    page.mouse.move(*middle_of_a_point(page), steps=4)
+    x, y = middle_of_a_point(page)
+    page.mouse.move(x, y, steps=4)
     page.locator("#card").wait_for(state="visible")
+    assert apart(page, x, y) <= 40
     assert page.evaluate("document.querySelector('#card img').naturalWidth") == 8
     name = page.locator("#card span").inner_text()
     assert complete.names is not None
@@ -110,8 +119,10 @@ def test_pointing_at_the_map_shows_the_sample_and_leaving_hides_it(browser, addr
 
 def test_a_tap_on_the_map_shows_the_sample_inside_the_screen(browser, address: str) -> None:
     page = visit(browser, address, viewport=PHONE, has_touch=True, is_mobile=True)
-    page.touchscreen.tap(*middle_of_a_point(page))
+    x, y = middle_of_a_point(page)
+    page.touchscreen.tap(x, y)
     page.locator("#card").wait_for(state="visible")
+    assert apart(page, x, y) <= 40
     box = page.locator("#card").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= PHONE["width"]

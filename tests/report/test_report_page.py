@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report import Contents, write_report
 
 
@@ -134,6 +136,7 @@ def test_a_missing_folder_is_refused(bare: Contents, tmp_path: Path) -> None:
         ({"embeddings": np.full((160, 4), np.nan)}, "finite embeddings"),
         ({"embeddings": np.zeros(160)}, r"\[N, width\]"),
         ({"drawn": np.zeros((1, 32))}, "drawn"),
+        ({"law": RectifiedGeneralizedGaussian(1.0, torch.zeros(32))}, "one law for all units"),
         ({"images": np.zeros((160, 2, 8, 8), dtype=np.uint8)}, "C = 1 or 3"),
     ],
 )

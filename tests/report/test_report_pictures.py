@@ -31,12 +31,15 @@ def test_small_pictures_are_kept_and_large_ones_averaged_over_areas() -> None:
     np.testing.assert_array_equal(decode(base64.b64decode(shrunk[0])), np.full((1, 2, 4), 100))
 
 
-def test_noise_beyond_the_budget_loses_colours_not_shape() -> None:
+def test_noise_beyond_the_budget_loses_colours_then_size() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16)).astype(np.uint8)
-    full, light = thumbnails(noise, 16, 10**6), thumbnails(noise, 16, 15_000)
-    assert sum(map(len, light)) < 0.7 * sum(map(len, full))
+    full, light, small = (thumbnails(noise, 16, budget) for budget in (10**6, 18_000, 9_500))
+    np.testing.assert_array_equal(decode(base64.b64decode(full[0])), noise[0])
     lost = decode(base64.b64decode(light[0])).astype(int) - noise[0]
-    assert 0 < np.abs(lost).max() <= 9  # half a step of 4 bits
+    assert 0 < np.abs(lost).max() <= 5  # half a step of 5 bits, and rounding
+    assert decode(base64.b64decode(small[0])).shape == (3, 12, 12)
+    assert sum(map(len, light)) <= 18_000
+    assert sum(map(len, small)) <= 9_500
 
 
 def test_queries_take_every_class_in_turn() -> None:

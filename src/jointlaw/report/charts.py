@@ -1,13 +1,13 @@
 """The plots of the embeddings themselves: each takes the contents and returns a chart, or why there is none."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from plotly.subplots import make_subplots
 
+from jointlaw.evaluation.fidelity import ks_distance, unit_quantiles
 from jointlaw.evaluation.geometry import rankme
 from jointlaw.evaluation.geometry import spectrum as singular_values
-from jointlaw.laws import Law, RectifiedGeneralizedGaussian
+from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report.canvas import (
     LAW,
     MEASURED,
@@ -54,35 +54,22 @@ def quantiles(contents: Contents) -> Chart | Absent:
     title = "Quantiles against the law"
     if contents.law is None:
         return Absent(title, "No law was given: there is nothing to compare the units with.")
-    z = contents.matched
-    levels = informative_levels(contents.law, len(z))
-    planned = contents.law.icdf(torch.from_numpy(levels)).double().numpy()
-    units = np.quantile(z, levels, axis=0)  # [Q, D]
-    low, high = np.quantile(units, (0.05, 0.95), axis=1)
-    pooled = np.quantile(z, levels)
+    z = torch.from_numpy(contents.matched)
+    found = unit_quantiles(z, contents.law)
+    planned, pooled, low, high = (part.numpy() for part in (found.law, found.pooled, found.lower, found.upper))
     figure = canvas("quantile of the law (embedding units)", "quantile of the units")
     band(figure, planned, low, high, "90 % of the units")
+    line(figure, [(planned[0], planned[0]), (planned[-1], planned[-1])], "the law", LAW)
     line(figure, list(zip(planned, pooled, strict=True)), "all units pooled", MEASURED)
-    line(figure, [(planned[0], planned[0]), (planned[-1], planned[-1])], "the law", LAW, dash="dash")
-    reading = "On the diagonal: the units follow the law. Above it they are larger than planned, below it smaller."
+    figure.data[-1].mode, figure.data[-1].marker.size = "markers", 5
+    distance = float(ks_distance(z, contents.law).median())
+    reading = (
+        "Points on the diagonal: the units follow the law. Above it they are larger than planned, below it smaller. "
+        f"The median unit's distribution function is off by at most {distance:.3f} (Kolmogorov-Smirnov)."
+    )
     gap = float(np.abs(pooled - planned).max())
     alt = f"Quantile-quantile plot: the pooled units leave the diagonal by at most {gap:.2g} embedding units."
     return Chart("quantiles", title, figure, reading, alt)
-
-
-def informative_levels(law: Law, samples: int) -> npt.NDArray[np.float64]:
-    """Probability levels ``[Q]`` at which quantiles say something, denser in the tails.
-
-    Only the active share of a rectified law is covered: below it every quantile is zero. The last level leaves five
-    of a unit's active samples above it, so that single extremes do not decide the picture.
-    """
-    rectified = isinstance(law, RectifiedGeneralizedGaussian)
-    active = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
-    rare = float(np.clip(5 / (samples * active), 0.002, 0.1))
-    tail = np.geomspace(max(rare, 0.1), rare, 40)
-    body = np.linspace(0.0 if rectified else 0.1, 1 - tail[0], 60, endpoint=False)
-    inner = np.concatenate([[] if rectified else np.flip(tail[1:]), body, 1 - tail])
-    return 1 - active * (1 - inner) if rectified else inner
 
 
 def histogram(contents: Contents) -> Chart:
@@ -107,7 +94,7 @@ def histogram(contents: Contents) -> Chart:
         line(figure, list(zip(inside, curve, strict=True)), "law's density", LAW, panel=2)
     axes(figure, "", "share (%)", panel=1)
     axes(figure, "non-zero value (embedding units)", "density", panel=2)
-    figure.update_yaxes(side="right", row=1, col=2)
+    figure.update_yaxes(side="right", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(range=[0, 100], row=1, col=1)
     reading = "Left: exact zeros, measured and planned. Right: bars that fill the curve: active values follow the law."
     alt = f"Histogram of unit values: {100 * zero:.1f} percent are exactly zero; the rest lie up to {high:.3g}."

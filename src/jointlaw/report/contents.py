@@ -66,6 +66,11 @@ class Contents:
         for name, column in (("features", self.features), ("label", self.label), ("names", self.names)):
             self._same_length(name, column)
         self._same_length("images", self.images)
+        if self.law is not None and self.law.batch_shape.numel() != 1:
+            raise ValueError(
+                f"Contents: expected one law for all units, found batch shape {list(self.law.batch_shape)}. "
+                "Report the units of one law at a time."
+            )
         if self.images is not None and (self.images.ndim != 4 or self.images.shape[1] not in (1, 3)):
             raise ValueError(
                 f"Contents: expected images [N, C, H, W] with C = 1 or 3, found shape {list(self.images.shape)}. "

@@ -107,7 +107,7 @@ def cards(contents: Contents, chosen: npt.NDArray[np.intp]) -> list[Card]:
     names = contents.names
     codes = [""] * len(chosen)
     if contents.images is not None:
-        codes = thumbnails(contents.images[chosen], side=32, budget=2_000_000)
+        codes = thumbnails(contents.images[chosen], side=32, budget=1_800_000)
     return [
         Card(
             code,

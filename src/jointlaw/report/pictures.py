@@ -43,16 +43,19 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 def thumbnails(images: Pixels, side: int, budget: int) -> list[str]:
     """Encode ``[N, C, H, W]`` pictures as base64 PNG, none larger than ``side`` pixels a side.
 
-    Larger pictures are averaged over areas. Where the texts together exceed ``budget`` characters, colours are rounded
-    to 6, 5 or at last 4 bits a channel, so that a page of noisy photographs stays light.
+    Larger pictures are averaged over areas. Where the texts together would exceed ``budget`` characters, colours are
+    rounded to 5 or 4 bits a channel and the pictures made smaller, so that a page of noisy photographs stays light.
     """
-    small = _shrink(images, side)
-    encoded: list[str] = []
-    for bits in (8, 6, 5, 4):
-        encoded = [base64.b64encode(png(picture)).decode() for picture in _round_colours(small, bits)]
-        if sum(map(len, encoded)) <= budget:
-            break
-    return encoded
+    sample = slice(None, None, max(1, len(images) // 40))
+    for size, bits in ((side, 8), (side, 5), (side * 3 // 4, 5), (side * 3 // 4, 4)):
+        weight = np.mean([len(code) for code in _encoded(images[sample], size, bits)])
+        if weight * len(images) <= budget:
+            return _encoded(images, size, bits)
+    return _encoded(images, side // 2, 4)
+
+
+def _encoded(images: Pixels, side: int, bits: int) -> list[str]:
+    return [base64.b64encode(png(picture)).decode() for picture in _round_colours(_shrink(images, side), bits)]
 
 
 def _shrink(images: Pixels, side: int) -> Pixels:
@@ -101,7 +104,7 @@ def strips(contents: Contents, queries: int = 8, neighbours: int = 8) -> list[St
     chosen = choose_queries(contents.label, queries)
     order = nearest(contents.features, chosen, neighbours)
     rows = [[query, *near] for query, near in zip(chosen.tolist(), order.tolist(), strict=True)]
-    shown = thumbnails(images[np.array(rows).ravel()], side=48, budget=700_000)
+    shown = thumbnails(images[np.array(rows).ravel()], side=48, budget=600_000)
     width = order.shape[1] + 1
     made = []
     for start, row in enumerate(rows):
