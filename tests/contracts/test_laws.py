@@ -162,3 +162,7 @@ def test_rejects_values_outside_the_support_when_asked(kind):
     outside = torch.tensor(math.nan if kind is GeneralizedGaussian else -1.0)
     with pytest.raises(ValueError, match="support"):
         kind(1.0, validate_args=True).log_prob(outside)
+
+
+def test_import_leaves_torch_validation_as_it_was():
+    assert Distribution._validate_args is __debug__

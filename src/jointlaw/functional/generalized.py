@@ -139,7 +139,7 @@ def _legendre(nodes: int) -> tuple[Tensor, Tensor]:
 
 
 def unit_rule(nodes: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre abscissae and weights on (0, 1), ``[nodes, 1, ...]`` to broadcast against ``like``."""
+    """Gauss-Legendre abscissae and weights on (0, 1), ``[nodes, 1, ...]`` to broadcast against ``like`` and less."""
     shape = (nodes,) + (1,) * like.ndim
     return tuple(value.to(like).reshape(shape) for value in _legendre(nodes))  # type: ignore[return-value]
 

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-FRACTION_TERMS = 24
-NEWTON_STEPS = 12
+FRACTION_TERMS = 14
+HALLEY_STEPS = 6
 LARGEST = 1e300
 LEADING_TERM_BELOW = -40.0  # log x under which P(a, x) is its leading term to the last digit
 LOG_HALF = math.log(0.5)
@@ -44,8 +44,7 @@ def log_gammaincc(a: Tensor, x: Tensor) -> Tensor:
 def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tensor:
     """Logarithm of the x at which P(a, x) and Q(a, x) have the given logarithms.
 
-    Newton's method in log x on log P below the median and on log Q above it; both are concave in log x, so that
-    after its first step the iteration approaches the root from one side.
+    Halley's method in log x on log P below the median and on log Q above it, both of which are concave in log x.
 
     Args:
         a: positive shape.
@@ -58,7 +57,7 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
     tail = -log_upper - log_norm + (a - 1) * (reach + 1).log()
     start = (log_lower + log_norm + a.log()) / a  # P(a, x) <= x^a / Gamma(a + 1): left of the root
     w = torch.where(below, start, torch.maximum(start, tail.clamp(min=1e-300).log()))
-    for _ in range(NEWTON_STEPS):
+    for _ in range(HALLEY_STEPS):
         x = w.exp()
         log_p = torch.special.gammainc(a, torch.where(below, x, 1.0)).log()
         log_p = torch.where(w < LEADING_TERM_BELOW, a * w - log_norm - a.log(), log_p)  # x^a / Gamma(a + 1)
@@ -66,7 +65,8 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
         value = torch.where(below, log_p, log_q)
         slope = (a * w - x - log_norm - value).exp()
         step = torch.where(below, log_lower - value, value - log_upper) / slope
-        w = w + step.clamp(-4, 4)
+        bend = a - x + torch.where(below, -slope, slope)  # second derivative over the first
+        w = w + (step / (1 + step * bend / 2).clamp(min=0.5)).clamp(-4, 4)
     return w
 
 

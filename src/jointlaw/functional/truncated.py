@@ -14,16 +14,14 @@ from jointlaw.functional.generalized import (
     quantile,
     unit_rule,
 )
-from jointlaw.functional.special import broadcast
 
-SMOOTH_NODES = 24
-POLISH_STEPS = 4
+SMOOTH_NODES = 12
+POLISH_STEPS = 3
 CANCELLED = 1e-5  # y / |m| under which m + t has lost five digits
 
 
 def truncated_log_density(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Log-density at y > 0: -|y - m|^p / p - log N(p) - log Phi_p(m)."""
-    p, m, y = broadcast(p, m, y)
     behind = m < 0
     n = torch.where(behind, -m, 0.0)
     plain = -power((y - m).abs(), p) / p
@@ -33,7 +31,6 @@ def truncated_log_density(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
 
 def truncated_log_survival(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Logarithm of the probability beyond y > 0."""
-    p, m, y = broadcast(p, m, y)
     behind = m < 0
     n = torch.where(behind, -m, 0.0)
     both_tails = log_mills(p, torch.where(behind, n + y, 0.0)) - log_mills(p, n) - (power_gap(n, y, p) / p).detach()
@@ -43,7 +40,6 @@ def truncated_log_survival(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
 
 def truncated_cdf(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
     """Probability of (0, y), to relative accuracy for small y too."""
-    p, m, y = broadcast(p, m, y)
     plain = -torch.expm1(truncated_log_survival(p, m, y))
     with torch.no_grad():
         value = _stable_cdf(p, m, y, plain)
@@ -76,7 +72,7 @@ def _stable_cdf(p: Tensor, m: Tensor, y: Tensor, plain: Tensor) -> Tensor:
 
 
 def _mean_density(p: Tensor, m: Tensor, y: Tensor) -> Tensor:
-    u, rule = unit_rule(SMOOTH_NODES, y)
+    u, rule = unit_rule(SMOOTH_NODES, y + m)
     direction = torch.where(m < 0, 1.0, -1.0)
     exponent = power_gap(m.abs(), direction * y * u, p) / p
     start = truncated_log_density(p, m, torch.zeros_like(y)).exp()
@@ -95,7 +91,6 @@ def truncated_quantile(p: Tensor, m: Tensor, q: Tensor, steps: int = POLISH_STEP
         q: probability in [0, 1].
         steps: Newton steps; 0 is enough for samples.
     """
-    p, m, q = broadcast(p, m, q)
     log_mass, log_rest = log_cdf(p, m), log_cdf(p, -m)
     log_q, log_s = q.log(), torch.log1p(-q)
     log_lower, log_upper = torch.logaddexp(log_rest, log_q + log_mass), log_s + log_mass

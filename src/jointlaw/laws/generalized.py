@@ -129,17 +129,17 @@ class GeneralizedGaussian(Law):
         empty = torch.empty(shape, dtype=dtype, device=self.p.device)
         if self._shortcut == 2:
             return empty.normal_(generator=generator)
-        sign = empty.uniform_(-1, 1, generator=generator)
+        eps = torch.finfo(dtype).eps
+        sign = empty.uniform_(-1 + eps, 1, generator=generator)  # (-1, 1)
         if self._shortcut == 1:
-            return torch.empty_like(sign).exponential_(generator=generator).copysign(sign)
+            return torch.log1p(-sign.abs()).copysign(sign)
         inverse = 1 / self.p.to(dtype).expand(shape)
         gamma = torch._standard_gamma(1 + inverse, generator=generator)
         size: Tensor = (gamma / inverse) ** inverse
         return sign * size
 
     def _standardized(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        p, loc, scale, x = double(self.p, self.loc, self.scale, value)
-        return p, (x - loc) / scale
+        return self.p.double(), (value.double() - self.loc.double()) / self.scale.double()
 
     def _result(self, value: Tensor) -> torch.dtype:
         return torch.promote_types(self.p.dtype, value.dtype)

@@ -14,8 +14,8 @@ Shape = Size | list[int] | tuple[int, ...]
 class Law(Distribution):
     """A ``torch.distributions.Distribution`` rebuilt from its own tensors by ``type(law)(**law.tensors)``.
 
-    A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, and draws samples
-    in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
+    A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, takes
+    ``validate_args`` besides, and draws samples in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
     """
 
     @property

@@ -14,7 +14,7 @@ from jointlaw.laws.law import EMPTY, Law, Shape
 from jointlaw.laws.parameters import Number, double, shape_loc_scale
 from jointlaw.laws.truncated import TruncatedGeneralizedGaussian
 
-BISECTIONS = 60
+NEWTON_STEPS = 12
 
 
 class RectifiedGeneralizedGaussian(Law):
@@ -100,14 +100,17 @@ class RectifiedGeneralizedGaussian(Law):
         law = cls(p, loc)
         if not after_rectifier:
             return law
-        shape, mode, low = double(law.p, law.loc, law.scale)  # rectifying shrinks variance: sigma_GN is a lower bound
+        shape, mode, least = double(law.p, law.loc, law.scale)  # rectifying shrinks variance: sigma_GN is a lower bound
         widest = cls(shape, torch.zeros_like(shape)).variance
-        high = 4 * low * (1 + mode.abs() / low) * widest.rsqrt()
-        for _ in range(BISECTIONS):
-            middle = (low * high).sqrt()
-            wide = cls(shape, mode, middle).variance > 1
-            low, high = torch.where(wide, low, middle), torch.where(wide, middle, high)
-        return cls(law.p, law.loc, (low * high).sqrt().to(law.p.dtype))
+        low, high = least / 2, 4 * (least + mode.abs()) * widest.rsqrt()
+        sigma = high  # the variance is nearest to scale^2 there, and Newton's method in log scale at its best
+        for _ in range(NEWTON_STEPS):
+            excess, slope = cls(shape, mode, sigma)._log_variance()
+            low, high = torch.where(excess > 0, low, sigma), torch.where(excess > 0, sigma, high)
+            newton = sigma * (-excess / slope).exp()
+            inside = (newton >= low) & (newton <= high)  # False for NaN too: a variance that underflows
+            sigma = torch.where(inside, newton, (low * high).sqrt())
+        return cls(law.p, law.loc, sigma.to(law.p.dtype))
 
     @cached_property
     def before(self) -> GeneralizedGaussian:
@@ -194,3 +197,8 @@ class RectifiedGeneralizedGaussian(Law):
         p, loc, scale = double(self.p, self.loc, self.scale)
         m = loc / scale
         return standard.log_cdf(p, m), standard.log_cdf(p, -m)
+
+    def _log_variance(self) -> tuple[Tensor, Tensor]:
+        """Logarithm of the variance and its derivative by log scale, 2 - 2 loc E x (1 - pi) / Var x, in float64."""
+        variance, silent = self.variance, self._log_shares()[1].exp()
+        return variance.log(), 2 - 2 * self.loc * self.mean * silent / variance

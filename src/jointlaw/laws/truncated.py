@@ -105,7 +105,7 @@ class TruncatedGeneralizedGaussian(Law):
         return truncated_nodes(p, loc / scale, order), scale
 
     def _quantile(self, q: Tensor, steps: int = standard.POLISH_STEPS) -> Tensor:
-        p, loc, scale, q = double(self.p, self.loc, self.scale, q)
+        p, loc, scale = double(self.p, self.loc, self.scale)
         with torch.no_grad():
             return scale * standard.truncated_quantile(p, loc / scale, q, steps)
 
@@ -113,8 +113,8 @@ class TruncatedGeneralizedGaussian(Law):
         return x.to(self.p.dtype).clamp(min=torch.finfo(self.p.dtype).tiny)
 
     def _standardized(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        p, loc, scale, x = double(self.p, self.loc, self.scale, value)
-        return p, loc / scale, x / scale, scale
+        p, loc, scale = double(self.p, self.loc, self.scale)
+        return p, loc / scale, value.double() / scale, scale
 
     def _result(self, value: Tensor) -> torch.dtype:
         return torch.promote_types(self.p.dtype, value.dtype)
