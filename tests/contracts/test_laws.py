@@ -166,3 +166,16 @@ def test_rejects_values_outside_the_support_when_asked(kind):
 
 def test_import_leaves_torch_validation_as_it_was():
     assert Distribution._validate_args is __debug__
+
+
+@pytest.mark.parametrize("p", [0.1, 1.0, 8.0, 30.0])
+@pytest.mark.parametrize("loc", [-1000.0, -1e-8, 0.0, 1e-8, 1000.0])
+def test_values_and_gradients_stay_finite_far_outside_the_usual_range(kind, p, loc):
+    parameters = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (p, loc, 1.0)]
+    law = kind(*parameters)
+    x = law.icdf(torch.tensor([1e-9, 0.5, 0.999], dtype=torch.float64)).detach()
+    for value in (law.log_prob(x), law.cdf(x), law.mean, law.variance, law.entropy(), law.rsample((20,))):
+        assert value.isfinite().all()
+        if value.requires_grad:
+            gradients = torch.autograd.grad(value.sum(), parameters, allow_unused=True)
+            assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)

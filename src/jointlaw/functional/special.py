@@ -61,9 +61,9 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
         x = w.exp()
         log_p = torch.special.gammainc(a, torch.where(below, x, 1.0)).log()
         log_p = torch.where(w < LEADING_TERM_BELOW, a * w - log_norm - a.log(), log_p)  # x^a / Gamma(a + 1)
-        log_q = log_gammaincc(a, torch.where(below, 1.0, x))
-        value = torch.where(below, log_p, log_q)
-        slope = (a * w - x - log_norm - value).exp()
+        log_qx = log_gammainccx(a, torch.where(below, 1.0, x))
+        value = torch.where(below, log_p, log_qx - x)
+        slope = (a * w - log_norm - torch.where(below, log_p + x, log_qx)).exp()
         step = torch.where(below, log_lower - value, value - log_upper) / slope
         bend = a - x + torch.where(below, -slope, slope)  # second derivative over the first
         w = w + (step / (1 + step * bend / 2).clamp(min=0.5)).clamp(-4, 4)
