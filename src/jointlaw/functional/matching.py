@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from jointlaw.functional.slicing import Block
+from jointlaw.functional.sorting import ranks_to_samples
 
 
 class Piece(NamedTuple):
@@ -83,28 +83,6 @@ def _placed(target: Tensor, order: Tensor) -> Tensor:
     return torch.empty(order.shape, dtype=target.dtype, device=target.device).scatter_(
         -1, order, target.expand(order.shape)
     )
-
-
-def ranks_to_samples(x: Tensor) -> Tensor:
-    """Stable ascending argsort along the last dimension (``torch.sort(stable=True)``, faster for float32 on CPU)."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
-        return torch.sort(x, dim=-1, stable=True).indices
-    # One integer key per number: the upper half orders like the float (negative floats have their magnitude bits
-    # flipped; adding zero first turns -0 into +0), the lower half is the sample, so ties stay in order. Keys are
-    # distinct, hence any values-only sort is stable, and NumPy's runs on vector instructions.
-    bits = (x + 0.0).view(torch.int32)
-    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    keys = torch.add(torch.arange(x.shape[-1]), ordered, alpha=1 << 32)
-    array: np.ndarray = keys.numpy()
-    array.sort(axis=-1)
-    return keys.bitwise_and_(0xFFFFFFFF)
-
-
-def sort_values(x: Tensor) -> Tensor:
-    """Sort ascending along the last dimension."""
-    if x.device.type != "cpu":
-        return torch.sort(x, dim=-1).values
-    return torch.from_numpy(np.sort(x.numpy(), axis=-1))
 
 
 def two_sample(z: Tensor, y: Tensor, slices: Tensor) -> Tensor:

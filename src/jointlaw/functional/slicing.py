@@ -90,6 +90,8 @@ class Fast(Block):
         a, b = self.left.shape[0], self.right.shape[0]
         first = self.left.T @ projections.view(bases, a, -1)  # [R, a, b M]
         second = self.right.T @ first.view(bases * a, b, -1)  # [R a, b, M]
+        if bases == 1:
+            return second.view(dim, -1).mul_(self.signs.T)
         return torch.einsum("rd,rdm->dm", self.signs, second.view(bases, dim, -1))
 
     def power_sums(self) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from jointlaw.functional import ordering
-from jointlaw.functional.matching import sort_values
 from jointlaw.functional.slicing import Block
+from jointlaw.functional.sorting import sorted_values
 
 
 @runtime_checkable
@@ -109,7 +109,7 @@ class OrderStatistics(Targets):
 def _drawn(law: UnitLaw, draws: int, embeddings: Tensor, generator: torch.Generator) -> Sorted:
     _, batch, dim = embeddings.shape
     columns = law.draw(torch.Size((draws * batch, dim)), generator).to(embeddings.dtype).T.contiguous()
-    return lambda block: sort_values(block.project(columns).view(block.count, draws, batch))
+    return lambda block: sorted_values(block.project(columns).view(block.count, draws, batch))
 
 
 @lru_cache(maxsize=32)

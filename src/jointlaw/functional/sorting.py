@@ -1,0 +1,68 @@
+"""Stable ranks and sorted values along the last dimension, fast on CPU too."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+RUN = 256  # NumPy sorts rows up to this length by a vectorised network, five times faster than longer ones
+LONGEST = 2048  # merging runs pays up to this length
+
+
+def ranks_to_samples(x: Tensor) -> Tensor:
+    """Stable ascending argsort along the last dimension: sample of rank r, as ``torch.sort(stable=True)`` gives.
+
+    Float32 on CPU takes a faster way to the same answer: each number becomes one integer key, whose upper half orders
+    like the float (negative floats have their magnitude bits flipped; adding zero turns -0 into +0) and whose lower
+    half is the sample. Ties therefore stay in order, all keys differ, and any values-only sort will do: NumPy's runs
+    on vector instructions.
+
+    >>> ranks_to_samples(torch.tensor([[0.5, -1.0, 0.5, -0.0, 0.0]]))
+    tensor([[1, 3, 4, 0, 2]])
+    """
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        return torch.sort(x, dim=-1, stable=True).indices
+    length = x.shape[-1]
+    bits = (x + 0.0).view(torch.int32)
+    flips = (bits >> 31).bitwise_and_(0x7FFFFFFF)
+    keys = bits.bitwise_xor_(flips).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(length))
+    if RUN < length <= LONGEST:
+        width = RUN << ((length - 1) // RUN).bit_length()
+        if width > length:
+            last = keys.new_full((*keys.shape[:-1], width - length), torch.iinfo(torch.int64).max)
+            keys = torch.cat((keys, last), dim=-1)
+        _sort_by_merging(keys.numpy().reshape(-1, width))
+        keys = keys[..., :length]
+    else:
+        keys.numpy().sort(axis=-1)
+    return keys.bitwise_and_(0xFFFFFFFF)
+
+
+def sorted_values(x: Tensor) -> Tensor:
+    """Sort ascending along the last dimension, without gradient."""
+    if x.device.type != "cpu":
+        return torch.sort(x, dim=-1).values
+    return torch.from_numpy(np.sort(x.numpy(), axis=-1))
+
+
+def _sort_by_merging(keys: NDArray[np.int64]) -> None:
+    """Sort rows of ``RUN * 2^k`` keys in place: sort short runs, then merge pairs of runs.
+
+    Two ascending runs, the second reversed, are one bitonic sequence; exchanging elements half the length apart,
+    then a quarter and so on, splits it into short runs in order, which are sorted anew.
+    """
+    short = keys.reshape(-1, RUN)
+    short.sort(axis=-1)
+    width = RUN
+    while width < keys.shape[1]:
+        second = keys.reshape(-1, 2, width)[:, 1]
+        second[...] = second[:, ::-1].copy()
+        apart = width
+        while apart >= RUN:
+            pairs = keys.reshape(-1, 2, apart)
+            lower = np.minimum(pairs[:, 0], pairs[:, 1])
+            np.maximum(pairs[:, 0], pairs[:, 1], out=pairs[:, 1])
+            pairs[:, 0] = lower
+            apart //= 2
+        short.sort(axis=-1)
+        width *= 2
