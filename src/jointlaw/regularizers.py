@@ -77,6 +77,11 @@ class SlicedWasserstein(Regularizer):
     def forward(self, z: Tensor) -> Tensor:
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``."""
         check.embeddings("SlicedWasserstein", z)
+        if z.ndim > 3:
+            raise ValueError(
+                f"SlicedWasserstein: expected [batch, dim] with at most one dimension of views before them, found "
+                f"shape {list(z.shape)}. Flatten the views into one dimension."
+            )
         z = gather(z if z.ndim == 3 else z.unsqueeze(0), dim=-2)
         distance: Tensor = self._distance(z, self.step)
         return distance

@@ -65,14 +65,14 @@ class _Streamed(torch.autograd.Function):
                     gradient.add_(block.lift(gap.view(block.count, -1)), alpha=weight)
             scale = 1 / x.shape[1]
             if gradient is not None:
-                ctx.save_for_backward(gradient.mul_(2 * scale).to(columns.dtype))
+                ctx.save_for_backward(gradient.mul_(2 * scale))
             return (value * scale).to(x.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * upstream.to(gradient.dtype), None, None
+        return gradient * upstream, None, None
 
 
 _untraced = torch.compiler.disable(_Streamed.apply)  # type: ignore[no-untyped-call]

@@ -75,8 +75,8 @@ class OrderStatistics(Targets):
       at most .005 (sharp);
     - k weights +-1/sqrt(k), k > 64 (`FastOrthogonal` with Hadamard factors): a polynomial in the number of positive
       weights through seven such tables, 1e-4 and at most .004 (sharp);
-    - dense slices from width 64 on: a response to ``sum c^3`` and ``sum c^4`` through template slices; p = 1,
-      loc = 0: .003 at width 64, .0007 at 128; activity .12: .017, .005; activity .0072: .09, .05, and .01 at 512;
+    - dense slices from width 64 on: a response to ``sum c^3`` and ``sum c^4`` through template slices; for p = 1 at
+      widths 64 and 128: activity .5: .004, .001; activity .12: .02, .008; activity .0072: .09, .08 and .01 at 512;
     - dense slices of fewer units: the mean of 16 drawn samples (a quarter of the error of one).
     """
 

@@ -1,0 +1,46 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from jointlaw.functional.sorting import ranks_to_samples, sorted_values
+
+floats = st.floats(width=32, allow_nan=False)
+
+
+def stable(x: Tensor) -> Tensor:
+    return torch.sort(x, dim=-1, stable=True).indices
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(floats, min_size=1, max_size=40))
+def test_any_floats_sort_as_torch_sorts_them(numbers: list[float]) -> None:
+    x = torch.tensor([numbers], dtype=torch.float32)
+    assert torch.equal(ranks_to_samples(x), stable(x))
+
+
+@pytest.mark.parametrize("length", [2, 255, 256, 257, 300, 512, 513, 1000, 1024, 1500, 2048, 2049])
+def test_ties_keep_their_order_at_every_length(length: int, generator: torch.Generator) -> None:
+    x = torch.randn(6, 2, length, generator=generator)
+    x[0] = x[0].relu()  # half zeros
+    x[1] = x[1].relu() * -1.0  # zeros of both signs
+    x[2] = x[2].round(decimals=1)
+    x[3] *= 1e-40  # subnormal
+    x[4, 0, 0], x[4, 1, -1] = torch.inf, -torch.inf
+    x[5] = 3.0
+    assert torch.equal(ranks_to_samples(x), stable(x))
+
+
+def test_float64_is_ranked_in_float64(generator: torch.Generator) -> None:
+    x = 1 + 1e-12 * torch.randn(3, 50, generator=generator, dtype=torch.float64)
+    assert torch.equal(ranks_to_samples(x), stable(x))
+
+
+def test_sorting_leaves_its_argument_alone(generator: torch.Generator) -> None:
+    x = torch.randn(3, 50, generator=generator)
+    before = x.clone()
+    values = sorted_values(x)
+    ranks_to_samples(x)
+    assert torch.equal(x, before)
+    assert torch.equal(values, before.sort(dim=-1).values)

@@ -1,0 +1,288 @@
+import copy
+import subprocess
+import sys
+import weakref
+from itertools import accumulate
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from jointlaw.functional import slicing
+from jointlaw.functional.families import Axes, Eigen, FastOrthogonal, Mixture, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.functional.targets import OrderStatistics, TwoSample
+from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
+from jointlaw.regularizers import SlicedWasserstein
+
+law = RectifiedGeneralizedGaussian(1.0, 0.0)
+SLICES: dict[str, Slices] = {
+    "uniform": Uniform(40),
+    "orthogonal": Orthogonal(40),
+    "fast": FastOrthogonal(70),
+    "sparse": Sparse(20),
+    "axes": Axes(),
+    "eigen": Eigen(40),
+    "mixture": Mixture((1.0, FastOrthogonal(32)), (1.0, Axes(16))),
+}
+
+
+def embeddings(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=Generator().manual_seed(seed)).relu()
+
+
+@pytest.mark.parametrize("slices", SLICES.values(), ids=SLICES)
+@pytest.mark.parametrize("targets", [TwoSample(), TwoSample(shared=False), OrderStatistics()])
+def test_forward_is_repeatable_and_changes_no_state(slices: Slices, targets) -> None:
+    distance = SlicedWasserstein(law, slices, targets)
+    z = embeddings(2, 24, 32)
+    before = copy.deepcopy(distance.state_dict())
+    first, second = distance(z), distance(z)
+    assert torch.equal(first, second)
+    assert all(torch.equal(before[name], value) for name, value in distance.state_dict().items())
+
+
+@pytest.mark.parametrize("targets", [TwoSample(), OrderStatistics()])
+def test_update_draws_new_slices(targets) -> None:
+    distance = SlicedWasserstein(law, Uniform(8), targets)
+    z = embeddings(24, 32)
+    before = distance(z)
+    distance.update()
+    assert distance(z) != before
+
+
+def test_update_draws_a_new_sample_even_for_fixed_slices() -> None:
+    distance = SlicedWasserstein(law, Axes(), TwoSample())
+    z = embeddings(24, 32)
+    before = distance(z)
+    distance.update()
+    assert distance(z) != before
+
+
+def test_a_resumed_run_draws_what_an_uninterrupted_one_draws() -> None:
+    z = embeddings(24, 32)
+    straight, resumed = (SlicedWasserstein(law, Uniform(8), TwoSample(), seed=3) for _ in range(2))
+    for _ in range(5):
+        straight.update()
+    resumed.load_state_dict(straight.state_dict())
+    assert torch.equal(straight(z), resumed(z))
+    straight.update()
+    resumed.update()
+    assert torch.equal(straight(z), resumed(z))
+
+
+def test_the_state_survives_a_weights_only_file(tmp_path) -> None:
+    distance = SlicedWasserstein(law)
+    distance.update()
+    torch.save(distance.state_dict(), tmp_path / "state.pt")
+    other = SlicedWasserstein(RectifiedGeneralizedGaussian(2.0, 1.0))
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    z = embeddings(24, 32)
+    assert other.step == 1
+    assert torch.equal(other(z), distance(z))  # the law came along
+
+
+def test_seeds_give_different_slices() -> None:
+    z = embeddings(24, 32)
+    assert SlicedWasserstein(law, Uniform(8), seed=1)(z) != SlicedWasserstein(law, Uniform(8), seed=2)(z)
+
+
+def test_slices_do_not_depend_on_how_targets_are_had() -> None:
+    class Recording(Slices):
+        def __init__(self) -> None:
+            self.drawn: list[Tensor] = []
+
+        def blocks(self, columns, generator):
+            for weight, block in Uniform(8).blocks(columns, generator):
+                self.drawn.append(block.matrix)
+                yield weight, block
+
+    recordings = [Recording() for _ in range(2)]
+    for recording, targets in zip(recordings, (TwoSample(), OrderStatistics()), strict=True):
+        SlicedWasserstein(law, recording, targets)(embeddings(24, 32))
+    assert torch.equal(recordings[0].drawn[0], recordings[1].drawn[0])
+
+
+def test_one_view_may_come_without_a_view_dimension() -> None:
+    distance = SlicedWasserstein(law)
+    z = embeddings(24, 32)
+    assert torch.equal(distance(z), distance(z.unsqueeze(0)))
+
+
+@pytest.mark.parametrize("targets", [TwoSample(shared=True), OrderStatistics()])
+def test_views_are_averaged(targets) -> None:
+    distance = SlicedWasserstein(law, SLICES["mixture"], targets)
+    z = embeddings(3, 24, 32)
+    torch.testing.assert_close(distance(z), torch.stack([distance(view) for view in z]).mean())
+
+
+def test_the_order_of_the_batch_does_not_matter() -> None:
+    distance = SlicedWasserstein(law)
+    z = embeddings(24, 64)
+    torch.testing.assert_close(distance(z), distance(z[torch.randperm(24, generator=Generator().manual_seed(0))]))
+
+
+def test_gradients_flow_to_every_view_and_equal_finite_differences() -> None:
+    distance = SlicedWasserstein(law, SLICES["mixture"])
+    z = torch.randn(2, 6, 32, generator=Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(distance, z)
+
+
+def test_mixture_value_is_the_weighted_mean_of_its_families() -> None:
+    z = embeddings(24, 64)
+    axes, eigen = Axes(), Eigen(23)  # neither is random here
+    whole = SlicedWasserstein(law, Mixture((3.0, axes), (1.0, eigen)))(z)
+    parts = [SlicedWasserstein(law, slices)(z) for slices in (axes, eigen)]
+    torch.testing.assert_close(whole, 0.75 * parts[0] + 0.25 * parts[1])
+
+
+@pytest.mark.parametrize(("batch", "floor"), [(128, 0.0169), (256, 0.0089), (1024, 0.0024)])
+def test_two_sample_anchors_are_the_known_floor_and_collapse(batch: int, floor: float) -> None:
+    measured, collapse = SlicedWasserstein(law, Uniform(256), TwoSample()).anchors(batch, 512)
+    assert measured == pytest.approx(floor, rel=0.1)
+    assert collapse == pytest.approx(0.49, abs=0.02)
+
+
+def test_expected_order_statistics_halve_the_floor() -> None:
+    drawn = SlicedWasserstein(law, Uniform(256), TwoSample()).anchors(256, 512)[0]
+    expected, collapse = SlicedWasserstein(law, Uniform(256)).anchors(256, 512)
+    assert expected == pytest.approx(drawn / 2, rel=0.1)
+    assert collapse == pytest.approx(0.49, abs=0.02)
+
+
+def test_anchors_do_not_depend_on_the_step() -> None:
+    distance = SlicedWasserstein(law, Uniform(16), TwoSample())
+    before = distance.anchors(32, 64)
+    distance.update()
+    assert distance.anchors(32, 64) == before
+
+
+def test_the_law_of_the_batch_scores_lower_than_others_of_its_mean_and_variance() -> None:
+    z = law.draw((512, 64), Generator().manual_seed(0))
+    other = GeneralizedGaussian(2.0, float(law.mean), float(law.variance) ** 0.5)
+    assert SlicedWasserstein(law)(z) < 0.5 * SlicedWasserstein(other)(z)
+
+
+@pytest.mark.parametrize("targets", [TwoSample(), OrderStatistics()])
+def test_autocast_and_half_precision_are_computed_in_float32(targets) -> None:
+    distance = SlicedWasserstein(law, SLICES["mixture"], targets)
+    z = embeddings(24, 64).bfloat16().requires_grad_()
+    wide = z.detach().float().requires_grad_()
+    exact = distance(wide)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = distance(z)
+        from_wide = distance(wide)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, exact)
+    assert torch.equal(from_wide, exact)
+    value.backward()
+    exact.backward()
+    assert torch.equal(z.grad, wide.grad.bfloat16())
+
+
+def test_targets_keep_their_moments_in_a_half_precision_module() -> None:
+    distance = SlicedWasserstein(GeneralizedGaussian(1.0, 0.0), Axes(), TwoSample()).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        draw = distance.law.draw((400_000,), Generator().manual_seed(0))
+    assert draw.dtype == torch.float32
+    assert draw.abs().max() > 7  # a draw rounded to half precision ends at 3.9 (bf16) or 5.4 (fp16)
+    kurtosis = (draw**4).mean() / (draw**2).mean() ** 2
+    assert kurtosis - 3 == pytest.approx(3.0, abs=0.25)
+
+
+def test_the_law_moves_with_the_module_and_is_rebuilt_only_then() -> None:
+    distance = SlicedWasserstein(law)
+    held = distance.law
+    assert distance.law is held
+    distance.double()
+    assert distance.law is not held
+    assert distance.law.loc.dtype == torch.float64
+    held = distance.law
+    distance.load_state_dict(SlicedWasserstein(RectifiedGeneralizedGaussian(1.0, 0.5)).state_dict())
+    assert distance.law is not held
+    assert float(distance.law.loc) == 0.5
+
+
+def test_the_module_copies_and_lies_in_a_bigger_module() -> None:
+    outer = nn.ModuleDict({"inner": SlicedWasserstein(law)})
+    other = copy.deepcopy(outer)
+    z = embeddings(24, 64)
+    assert torch.equal(outer["inner"](z), other["inner"](z))
+    assert set(outer.state_dict()) == {"inner.law_p", "inner.law_loc", "inner.law_scale", "inner._extra_state"}
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+def test_compiled_models_give_the_same_value_and_gradient(backend: str) -> None:
+    torch._dynamo.reset()
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), SlicedWasserstein(law, SLICES["mixture"]))
+    z = embeddings(24, 8)
+    compiled = torch.compile(model, backend=backend)(z)
+    plain = model(z)
+    torch.testing.assert_close(compiled, plain)
+    (ours,), (theirs,) = (torch.autograd.grad(value, [model[0].weight]) for value in (compiled, plain))
+    torch.testing.assert_close(ours, theirs)
+
+
+class Counted(slicing.Dense):
+    """A dense block that knows how many of its kind are alive."""
+
+    alive: ClassVar[weakref.WeakSet["Counted"]] = weakref.WeakSet()
+    most = 0
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__(matrix)
+        Counted.alive.add(self)
+        Counted.most = max(Counted.most, len(Counted.alive))
+
+
+def test_no_more_than_two_blocks_of_slices_live_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slicing, "Dense", Counted)
+    value = SlicedWasserstein(law, Uniform(20 * 512))(embeddings(8, 64).requires_grad_())
+    value.backward()
+    assert Counted.most <= 2
+
+
+@pytest.mark.parametrize("targets", [TwoSample(), OrderStatistics()])
+def test_peak_memory_does_not_grow_with_the_number_of_slices(targets) -> None:
+    z = embeddings(2, 16, 64).requires_grad_()
+
+    def largest(count: int) -> int:
+        distance = SlicedWasserstein(law, FastOrthogonal(count), targets)
+        distance(z)  # tables are computed once
+        with torch.profiler.profile(profile_memory=True) as profile:
+            distance(z).backward()
+        events = profile.profiler.kineto_results.events()
+        return max(accumulate(event.nbytes() for event in events if event.name() == "[memory]"))
+
+    assert largest(16 * 512) == largest(2 * 512)
+
+
+@pytest.mark.parametrize(
+    ("z", "message"),
+    [
+        (torch.zeros(1, 8), "at least 2 samples"),
+        (torch.zeros(8), "floating embeddings"),
+        (torch.zeros(2, 2, 8, 8), "at most one dimension of views"),
+        (torch.zeros(8, 8, dtype=torch.int64), "floating embeddings"),
+    ],
+)
+def test_wrong_embeddings_are_named(z: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SlicedWasserstein(law)(z)
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match="seed >= 0"):
+        SlicedWasserstein(law, seed=-1)
+    with pytest.raises(ValueError, match="law of one unit"):
+        SlicedWasserstein(RectifiedGeneralizedGaussian(1.0, torch.zeros(3)))
+    with pytest.raises(ValueError, match="batch >= 2"):
+        SlicedWasserstein(law).anchors(1, 8)
+
+
+def test_the_regularizers_need_no_training_library() -> None:
+    code = (
+        "import sys, jointlaw.regularizers; sys.exit(any(m in sys.modules for m in ('pytorch_lightning', 'sklearn')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
