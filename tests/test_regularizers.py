@@ -208,7 +208,7 @@ def test_the_module_copies_and_lies_in_a_bigger_module() -> None:
     other = copy.deepcopy(outer)
     z = embeddings(24, 64)
     assert torch.equal(outer["inner"](z), other["inner"](z))
-    assert set(outer.state_dict()) == {"inner.law_p", "inner.law_loc", "inner.law_scale", "inner._extra_state"}
+    assert set(outer.state_dict()) == {"inner.fixed.p", "inner.fixed.loc", "inner.fixed.scale", "inner._extra_state"}
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])

@@ -108,8 +108,8 @@ def probe_run(project: Project, data: Data, probe_data: str | None = None) -> No
     if probe is None:
         raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
     learner = project.trained(data)
-    figures, _ = probe_figures(learner, probe, setup.view_maker(data), setup.run.batch, setup.run.seed)
-    _say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None))
+    figures, notes = probe_figures(learner, probe, setup.view_maker(data), setup.run.batch, setup.run.seed)
+    _say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None), *notes)
 
 
 def embed_run(
@@ -146,16 +146,17 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
     workspace, held_out = project.workspace, data.held_out
     shown = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[:SHOWN].sort().values
     clean = judgement.clean
-    matcher = learner.objective.matcher
+    law = None if learner.objective.matcher is None else learner.objective.matcher.law
     return Contents(
         title=f"{project.recipe} on {data.name}",
         embeddings=clean.embeddings[shown].numpy(),
         features=clean.features[shown].numpy(),
+        drawn=judgement.drawn.embeddings.numpy(),
         label=clean.label[shown].numpy(),
         recipe=f"jointlaw train {project.recipe} --config {workspace.config.name}",
         figures=_earlier_results(workspace),
         history=_curves(workspace),
-        law=None if matcher is None else matcher.law,
+        law=law,
         class_names=held_out.classes,
         names=tuple(held_out.names[i] for i in shown.tolist()) if held_out.names else None,
         images=_pictures(held_out.read(shown)),
@@ -199,7 +200,7 @@ def _online(data: Data, learner: Learner) -> OnlineProbe | None:
     example = data.train.read(torch.arange(2))
     with torch.no_grad():
         features = learner.eval()(example.float())
-        width = learner.projector(features).shape[1]
+        width = learner.project(features).shape[1]
     learner.train()
     classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
     return OnlineProbe(features.shape[1], width, classes)

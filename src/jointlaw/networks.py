@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from jointlaw import check
 
@@ -67,27 +66,22 @@ class ConvEncoder(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-class Projector(nn.Module):
-    """The three-layer MLP between backbone features and embeddings.
+class Projector(MLP):
+    """The three-layer batch-normalised MLP between backbone features ``[B, F]`` and embeddings ``[B, D]``.
+
+    It ends in a linear layer. An objective that wants rectified embeddings rectifies them itself, because it also
+    looks at what stands before the rectifier.
 
     Args:
         features: width of the backbone's output.
         width: embedding width D.
         hidden: width of the two hidden layers (default: ``width``).
-        rectify: end in ReLU, so that embeddings are non-negative and can be exactly zero.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4 (projector 2048-2048-2048).
-    Differs from the authors' code in: nothing.
+    Differs from the authors' code in: the closing ReLU is the objective's.
     """
 
-    def __init__(self, features: int, width: int = 512, hidden: int | None = None, rectify: bool = True) -> None:
-        super().__init__()
+    def __init__(self, features: int, width: int = 512, hidden: int | None = None) -> None:
         check.at_least("Projector", 1, features=features, width=width)
         hidden = width if hidden is None else hidden
-        self.layers = MLP((features, hidden, hidden, width))
-        self.rectify = rectify
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map ``[B, F]`` to embeddings ``[B, D]``."""
-        z: Tensor = self.layers(features)
-        return torch.relu(z) if self.rectify else z
+        super().__init__((features, hidden, hidden, width))

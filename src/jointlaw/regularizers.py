@@ -1,5 +1,6 @@
 """Regularizers: how far a batch of embeddings is from a law."""
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -10,7 +11,9 @@ from jointlaw import check
 from jointlaw.distributed import gather
 from jointlaw.functional.families import Axes, FastOrthogonal, Mixture, Slices, Sparse
 from jointlaw.functional.matching import Piece, sliced_wasserstein
-from jointlaw.functional.targets import OrderStatistics, Targets, UnitLaw
+from jointlaw.functional.targets import OrderStatistics, Targets, unit_order_statistics
+from jointlaw.laws import Law, RectifiedGeneralizedGaussian
+from jointlaw.laws.fixed import Fixed
 
 
 class Regularizer(nn.Module, ABC):
@@ -44,35 +47,19 @@ class SlicedWasserstein(Regularizer):
     ``TwoSample(shared=False)`` is theirs.
     """
 
-    def __init__(
-        self, law: UnitLaw, slices: Slices | None = None, targets: Targets | None = None, seed: int = 0
-    ) -> None:
+    def __init__(self, law: Law, slices: Slices | None = None, targets: Targets | None = None, seed: int = 0) -> None:
         super().__init__()
         check.non_negative("SlicedWasserstein", seed=seed)
-        _check_scalar(law)
-        self._kind = type(law)
-        self._names = list(law.tensors)
-        for name, tensor in law.tensors.items():
-            self.register_buffer(f"law_{name}", tensor.detach().clone())
+        self.fixed = Fixed(law)
         self.slices = default_slices() if slices is None else slices
         self.targets = OrderStatistics() if targets is None else targets
         self.seed = seed
         self.step = 0
-        self._held: tuple[list[tuple[Tensor, int]], UnitLaw] | None = None
 
     @property
-    def law(self) -> UnitLaw:
-        """The law on the device of the module: the same object until its tensors change (tables hang on it)."""
-        buffers = [self.get_buffer(f"law_{name}") for name in self._names]
-        if self._held is not None:
-            pairs = zip(buffers, self._held[0], strict=True)
-            if all(now is then and now._version == version for now, (then, version) in pairs):
-                return self._held[1]
-        # A half-precision module rounds the parameters, but never the draws.
-        wide = [buffer if buffer.dtype == torch.float64 else buffer.float() for buffer in buffers]
-        law = self._kind(**dict(zip(self._names, wide, strict=True)))
-        self._held = ([(buffer, buffer._version) for buffer in buffers], law)
-        return law
+    def law(self) -> Law:
+        """The law on the device of the module."""
+        return self.fixed.law
 
     def forward(self, z: Tensor) -> Tensor:
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``."""
@@ -100,9 +87,8 @@ class SlicedWasserstein(Regularizer):
         """
         check.at_least("SlicedWasserstein.anchors", 2, batch=batch)
         check.at_least("SlicedWasserstein.anchors", 1, dim=dim, draws=draws)
-        device = self.get_buffer(f"law_{self._names[0]}").device
         with torch.no_grad():
-            generator = _generator(device, self.seed, 0, 2)
+            generator = _generator(self.fixed.device, self.seed, 0, 2)
             perfect = self.law.draw(torch.Size((draws, batch, dim)), generator)
             floor = self._distance(perfect, 0)
             collapse = self._distance(torch.zeros_like(perfect[:1]), 0)
@@ -128,13 +114,45 @@ class SlicedWasserstein(Regularizer):
             return sliced_wasserstein(columns, views, pieces)
 
 
-def _check_scalar(law: UnitLaw) -> None:
-    for name, tensor in law.tensors.items():
-        if tensor.ndim:
-            raise ValueError(
-                f"SlicedWasserstein: expected the law of one unit (scalar parameters), found {name} of shape "
-                f"{list(tensor.shape)}. All units share one law."
-            )
+class UpperQuantiles(Regularizer):
+    r"""Distance of each unit's upper order statistics to the law's, before the rectifier.
+
+    .. math:: \frac{1}{V D n} \sum_{v, j} \sum_{r = 1}^{n} (h_{v j (B + 1 - r)} - E[X_{(B + 1 - r)}])^2, \quad
+        n = \lceil \text{margin} \cdot \pi B \rceil
+
+    with ``X_(1) <= ... <= X_(B)`` a sample of the law before its rectifier and pi its share of active units. Matching
+    the values around and above the threshold fixes how often each unit fires, also that of a unit which is silent in
+    this batch; how far below the threshold silent samples lie stays free.
+
+    Reductions: mean over views, units and the n upper samples. Units: squared embedding units. The batch is that of
+    all processes.
+
+    Args:
+        law: rectified; its ``before`` gives the order statistics.
+        margin: how many times the expected number of active samples are looked at (at least 2 samples, at most all).
+
+    Raises:
+        ValueError: if margin is below 1.
+
+    Source: ours; Kuang et al. (2026), arXiv 2602.01456, match rectified embeddings only.
+    """
+
+    def __init__(self, law: RectifiedGeneralizedGaussian, margin: float = 3.0) -> None:
+        super().__init__()
+        if not margin >= 1:
+            raise ValueError(f"UpperQuantiles: expected margin >= 1, found {margin}. 3 is a good choice.")
+        self.fixed = Fixed(law.before)
+        self.share = min(1.0, margin * float(law.activity))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Measure projector outputs ``[B, D]`` or ``[V, B, D]``, before the rectifier."""
+        check.embeddings("UpperQuantiles", z)
+        z = gather(z, dim=-2)
+        z = z if z.dtype == torch.float64 else z.float()
+        batch = z.shape[-2]
+        upper = min(batch, max(2, math.ceil(self.share * batch)))
+        target = unit_order_statistics(self.fixed.law, batch, z.device, z.dtype)[batch - upper :]
+        return (z.topk(upper, dim=-2).values - target.flip(0).unsqueeze(1)).square().mean()
 
 
 def default_slices() -> Mixture:

@@ -27,8 +27,8 @@ def embed(learner: Learner, loader: Iterable[Views]) -> Table:
     for views in loader:
         for images in views.images:
             features = learner(images.to(learner.device))
-            z = learner.projector(features)
-            rows.append((features.float().cpu(), z.float().cpu(), views.label.cpu(), views.index.cpu()))
+            z = learner.project(features)
+            rows.append((features.float().cpu(), z.cpu(), views.label.cpu(), views.index.cpu()))
     learner.train(was_training)
     if not rows:
         raise ValueError("embed: expected at least one batch, found none. Is the source empty?")

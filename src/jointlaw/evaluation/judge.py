@@ -1,14 +1,16 @@
 """All figures of a trained learner: what ``results.json`` holds and a report shows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from jointlaw.evaluation import geometry, probes, sparsity
 from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.table import Table
 from jointlaw.functional.dependence import mean_nhsic
+from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.training.datamodule import clean_views, drawn_views
 from jointlaw.training.learner import Learner
@@ -40,8 +42,9 @@ class Judgement:
 def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, batch: int, seed: int = 0) -> Judgement:
     """Measure a learner on held-out data.
 
-    Sparsity, dead units, dependence and the distance to the law are measured on held-out samples in views drawn as
-    in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. Probes learn on clean
+    Sparsity, dependence and the distance to the law are measured on held-out samples in views drawn as in training,
+    repeated until there are 5,000 of them; RankMe on clean held-out samples. A unit is dead if no such view wakes it,
+    nor any view of a training sample where fewer than 5,000 samples are held out. Probes learn on clean
     samples of ``probe.probe`` and are judged on ``probe.held_out``.
 
     Args:
@@ -54,12 +57,15 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
     """
     clean = embed(learner, clean_views(data.held_out, views, batch))
     drawn = embed(learner, _drawn(data.held_out, views, batch, seed))
+    awake = drawn.embeddings
+    if len(data.held_out) < DEAD_UNITS_ROWS:
+        awake = torch.cat([awake, embed(learner, drawn_views(data.train, views, batch, seed)).embeddings])
     figures: dict[str, float | None] = {
         "sparsity.l0": sparsity.l0(drawn.embeddings),
         "sparsity.l0_clean": sparsity.l0(clean.embeddings),
         "sparsity.l1": sparsity.l1(drawn.embeddings),
-        "dead_units": sparsity.dead_units(drawn.embeddings),
-        "dead_units_rows": float(len(drawn)),
+        "dead_units": sparsity.dead_units(awake),
+        "dead_units_rows": float(len(awake)),
         "rankme.backbone": geometry.rankme(clean.features),
         "rankme.projector": geometry.rankme(clean.embeddings),
         "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
@@ -75,31 +81,52 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     if matcher is None:
         return dict.fromkeys(names)
     size = min(batch, len(drawn) // 2)
-    device = matcher.get_buffer(f"law_{matcher.names[0]}").device
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
     with torch.no_grad():
-        values = [float(matcher(drawn.embeddings[group].to(device))) for group in groups]
+        values = [float(matcher(drawn.embeddings[group].to(matcher.fixed.device))) for group in groups]
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
-    planned = float(matcher.law.activity)
+    law = matcher.law
+    planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
     return dict(zip(names, (planned, sum(values) / len(values), floor, collapse), strict=True))
+
+
+PROBES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
 
 
 def probe_figures(
     learner: Learner, probe: Data | None, views: ViewMaker, batch: int, seed: int
 ) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Linear, nearest-neighbour and few-shot probes, where there are labels."""
-    names = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
+    """Linear, nearest-neighbour and few-shot probes, and a note for each that could not be had."""
     if probe is None:
-        return dict.fromkeys(names), ("No labels: no probe. Give labelled data by --probe-data.",)
+        return dict.fromkeys(PROBES), ("No labels: no probe. Give labelled data by --probe-data.",)
     train = embed(learner, clean_views(probe.probe, views, batch))
     test = embed(learner, clean_views(probe.held_out, views, batch))
-    backbone = probes.linear_probe(train.features, train.label, test.features, test.label, seed=seed)
-    projector = probes.linear_probe(train.embeddings, train.label, test.embeddings, test.label, seed=seed)
-    neighbours = probes.knn_probe(train.features, train.label, test.features, test.label)
-    few = probes.few_shot(train.features, train.label, test.features, test.label, seed=seed)
-    values = (backbone.accuracy, projector.accuracy, neighbours.accuracy, few[1].mean, few[10].mean)
-    return dict(zip(names, values, strict=True)), ()
+    backbone = (train.features, train.label, test.features, test.label)
+    projector = (train.embeddings, train.label, test.embeddings, test.label)
+    figures: dict[str, float | None] = {}
+    notes: list[str] = []
+
+    def linear(name: str, tables: tuple[Tensor, Tensor, Tensor, Tensor]) -> float:
+        result = probes.linear_probe(*tables, seed=seed)
+        if not result.converged:
+            notes.append(f"{name}: the fit reached its limit of steps; a longer one could be a little better.")
+        return result.accuracy
+
+    attempts: dict[str, Callable[[], float]] = {
+        PROBES[0]: lambda: linear(PROBES[0], backbone),
+        PROBES[1]: lambda: linear(PROBES[1], projector),
+        PROBES[2]: lambda: probes.knn_probe(*backbone).accuracy,
+        PROBES[3]: lambda: probes.few_shot(*backbone, shots=(1,), seed=seed)[1].mean,
+        PROBES[4]: lambda: probes.few_shot(*backbone, shots=(10,), seed=seed)[10].mean,
+    }
+    for name, attempt in attempts.items():
+        try:
+            figures[name] = attempt()
+        except ValueError as error:  # too few samples for this probe: the text says which and why
+            figures[name] = None
+            notes.append(f"{name}: not measured. {error}")
+    return figures, tuple(notes)
 
 
 def _drawn(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:

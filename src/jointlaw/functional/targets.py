@@ -112,6 +112,11 @@ def _drawn(law: UnitLaw, draws: int, embeddings: Tensor, generator: torch.Genera
     return lambda block: sorted_values(block.project(columns).view(block.count, draws, batch))
 
 
+def unit_order_statistics(law: UnitLaw, batch: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Expected order statistics ``[B]`` of one unit, ascending."""
+    return sign_table(law, 1, batch, device, dtype)[1]
+
+
 @lru_cache(maxsize=32)
 def sign_table(law: UnitLaw, nonzeros: int, batch: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Expected order statistics ``[k + 1, B]`` of k weights +-1/sqrt(k), by number of positive weights."""

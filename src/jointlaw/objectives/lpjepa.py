@@ -1,14 +1,15 @@
 """Rectified LpJEPA: views agree, and their embeddings follow a chosen law."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from jointlaw import check
 from jointlaw.functional.families import Slices
 from jointlaw.functional.targets import Targets
-from jointlaw.laws import Law
+from jointlaw.laws import Law, RectifiedGeneralizedGaussian
 from jointlaw.objectives.objective import Objective
-from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.regularizers import SlicedWasserstein, UpperQuantiles
 from jointlaw.types import Embeddings, Outcome
 
 
@@ -25,18 +26,28 @@ def pairwise_mse(z: Float[Tensor, "views batch dim"]) -> Float[Tensor, ""]:
 class RectifiedLpJEPA(Objective):
     """Views of one sample agree, and every batch of embeddings follows a law.
 
-    ``loss = invariance * MSE(z_v, z_w) + matching * SW2(z_v, law)``: the squared error is a mean over pairs of
-    views, batch and width; the sliced 2-Wasserstein distance a mean over views, slices and batch. Both are in
-    squared embedding units.
+    With ``z = relu(h)`` for the projector's output h,
 
-    The four ablations of the paper are the projector's ``rectify`` (features) times the law (target):
-    ``RectifiedGeneralizedGaussian`` or ``GeneralizedGaussian``. Only rectified features with a rectified target
-    can reach zero.
+    ``loss = invariance * MSE(z_v, z_w) + matching * SW2(z, law) + firing * UpperQuantiles(h, law)``.
+
+    The squared error is a mean over pairs of views, batch and width; the sliced 2-Wasserstein distance a mean over
+    views, slices and batch; the last term a mean over views, units and each unit's upper samples. All are in squared
+    embedding units.
+
+    Why the third term: a rectifier passes no gradient to a silent unit, so pulls between an active and a silent view
+    only ever lower the active one, units fall silent for good, and the share of active units drifts below the law's.
+    Before the rectifier the same law is continuous, and its upper quantiles fix how often a unit fires.
+
+    The four ablations of the paper are ``rectify`` (features) times the law (target): ``RectifiedGeneralizedGaussian``
+    or ``GeneralizedGaussian``. Only rectified features with a rectified target can reach zero, and only they have the
+    third term.
 
     Args:
         law: the law of one unit; units are independent and identically distributed.
         invariance: weight of the squared error.
-        matching: weight of the distance to the law.
+        matching: weight of the sliced distance to the law.
+        firing: weight of the units' upper quantiles before the rectifier; 0 is the paper's loss.
+        rectify: whether embeddings are rectified.
         slices: directions in which batch and law are compared (default: see ``SlicedWasserstein``).
         targets: how the law's sorted projections are had (default: see ``SlicedWasserstein``).
         seed: of the slices; every process and every resumed run draws the same ones.
@@ -45,34 +56,49 @@ class RectifiedLpJEPA(Objective):
         ValueError: for negative weights, fewer than two views, or a batch of one.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4.
-    Differs from the authors' code in: the default slices are a mixture that also looks at single units, the default
-    targets are expected order statistics instead of a draw per step, and more than two views are allowed. The
+    Differs from the authors' code in: the term ``firing``; the default slices, a mixture of dense ones, sparse ones and
+    axes; the default targets, expected order statistics instead of a draw per step; more than two views are allowed. The
     recipe ``rectified-lpjepa-paper`` has the paper's setting.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a keyword for each weight and each part)
         self,
         law: Law,
         *,
         invariance: float = 25.0,
         matching: float = 125.0,
+        firing: float = 1.0,
+        rectify: bool = True,
         slices: Slices | None = None,
         targets: Targets | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        check.non_negative("RectifiedLpJEPA", invariance=invariance, matching=matching)
+        check.non_negative("RectifiedLpJEPA", invariance=invariance, matching=matching, firing=firing)
         self.invariance = invariance
         self.matching = matching
+        self.firing = firing
+        self.rectify = rectify
         self.distance = SlicedWasserstein(law, slices, targets, seed=seed)
+        self.quantiles: UpperQuantiles | None = None
+        if rectify and firing > 0 and isinstance(law, RectifiedGeneralizedGaussian):
+            self.quantiles = UpperQuantiles(law)
+
+    def activate(self, z: Tensor) -> Tensor:
+        """Rectify, unless the features are plain."""
+        return torch.relu(z) if self.rectify else z
 
     def forward(self, z: Embeddings) -> Outcome:
-        """Judge embeddings ``[V, B, D]`` of V >= 2 views."""
+        """Judge projector outputs ``[V, B, D]`` of V >= 2 views."""
         check.views("RectifiedLpJEPA", z.context, least=2)
-        return Outcome.weigh(
-            invariance=(self.invariance, pairwise_mse(z.context)),
-            matching=(self.matching, self.distance(z.context)),
-        )
+        embeddings = self.activate(z.context)
+        terms = {
+            "invariance": (self.invariance, pairwise_mse(embeddings)),
+            "matching": (self.matching, self.distance(embeddings)),
+        }
+        if self.quantiles is not None:
+            terms["firing"] = (self.firing, self.quantiles(z.context))
+        return Outcome.weigh(**terms)
 
     def update(self, z: Embeddings) -> None:
         """Move on to the next step's slices."""
@@ -80,5 +106,5 @@ class RectifiedLpJEPA(Objective):
 
     @property
     def matcher(self) -> SlicedWasserstein:
-        """The distance to the law."""
+        """The sliced distance to the law."""
         return self.distance

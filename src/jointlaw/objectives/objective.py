@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
@@ -25,6 +25,13 @@ class Objective(nn.Module, ABC):
 
     def update(self, z: Embeddings) -> None:
         """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
+
+    def activate(self, z: Tensor) -> Tensor:
+        """What of the projector's output is the embedding: all of it, unless an objective rectifies or normalises.
+
+        Probes, files and reports see activated embeddings, as the loss does.
+        """
+        return z
 
     @property
     def matcher(self) -> SlicedWasserstein | None:

@@ -60,8 +60,15 @@ class Learner(pl.LightningModule):
         features: Tensor = self.encoder(images)
         return features
 
+    def project(self, features: Tensor) -> Tensor:
+        """Embeddings ``[B, D]`` of features, activated as the objective does."""
+        return self.objective.activate(self.projector(features).float())
+
     def embed(self, views: Views) -> Embeddings:
-        """Embeddings of all views, float32 whatever the precision of the network."""
+        """The projector's outputs for all views, float32 whatever the precision of the network.
+
+        They go to the objective; ``project`` gives what others see.
+        """
         _, context = self._through(self.encoder, self.projector, views.images)
         return Embeddings(context, self._target(views, context))
 
@@ -73,9 +80,10 @@ class Learner(pl.LightningModule):
         self._refuse_non_finite(outcome)
         self.log("train/loss", outcome.loss.detach(), prog_bar=True)
         self.log_dict({f"train/{name}": term for name, term in outcome.terms.items()}, prog_bar=True)
-        self.log("train/activity", (context.detach() != 0).float().mean(), prog_bar=True)
         self._seen = Embeddings(context.detach(), z.target)
-        return {"loss": outcome.loss, "features": features.detach(), "embeddings": self._seen.context}
+        embeddings = self.objective.activate(self._seen.context)
+        self.log("train/activity", (embeddings != 0).float().mean(), prog_bar=True)
+        return {"loss": outcome.loss, "features": features.detach(), "embeddings": embeddings}
 
     def on_after_backward(self) -> None:
         """Let the objective update its state: once per batch, before a checkpoint could be written."""
@@ -86,7 +94,8 @@ class Learner(pl.LightningModule):
 
     def validation_step(self, batch: Views, batch_idx: int) -> dict[str, Tensor]:
         """Features and embeddings of held-out samples, for probes and other onlookers; no state changes."""
-        features, z = self._through(self.encoder, self.projector, batch.images)
+        features, context = self._through(self.encoder, self.projector, batch.images)
+        z = self.objective.activate(context)
         self.log("valid/activity", (z != 0).float().mean(), batch_size=z.shape[1])
         return {"features": features, "embeddings": z}
 

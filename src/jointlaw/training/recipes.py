@@ -36,6 +36,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     hidden: int | None = None,
     invariance: float = 25.0,
     matching: float = 125.0,
+    firing: float = 1.0,
     slices: Slices | None = None,
     targets: Targets | None = None,
     rectified_features: bool = True,
@@ -52,11 +53,13 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
         invariance: weight of the squared distance between views.
-        matching: weight of the distance to the law.
-        slices: directions in which batch and law are compared; by default a mixture of fast orthogonal blocks,
-            sparse blocks and coordinate axes, which makes the dial exact.
+        matching: weight of the sliced distance to the law.
+        firing: weight of the units' upper quantiles before the rectifier, which keep every unit alive and make the
+            dial exact.
+        slices: directions in which batch and law are compared; by default a mixture of dense orthogonal blocks,
+            sparse blocks and coordinate axes.
         targets: how the law's sorted projections are had; by default expected order statistics.
-        rectified_features: end the projector in ReLU.
+        rectified_features: rectify the projector's output.
         rectified_target: match a rectified law (else the generalised Gaussian itself).
         seed: of the slices.
     """
@@ -64,9 +67,16 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     if not rectified_target:
         law = GeneralizedGaussian(law.p, law.loc, law.scale)
     objective = RectifiedLpJEPA(
-        law, invariance=invariance, matching=matching, slices=slices, targets=targets, seed=seed
+        law,
+        invariance=invariance,
+        matching=matching,
+        firing=firing,
+        rectify=rectified_features,
+        slices=slices,
+        targets=targets,
+        seed=seed,
     )
-    return Method(objective, partial(Projector, width=width, hidden=hidden, rectify=rectified_features))
+    return Method(objective, partial(Projector, width=width, hidden=hidden))
 
 
 def rectified_lpjepa_paper(  # noqa: PLR0913
@@ -92,22 +102,20 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
         matching: weight of the distance to the law.
         seed: of slices and target draws.
     """
-    return rectified_lpjepa(
-        loc=loc,
-        p=p,
-        scale=scale,
-        width=width,
+    law = rectified_law(None, loc, p, scale)
+    objective = RectifiedLpJEPA(
+        law,
         invariance=invariance,
         matching=matching,
+        firing=0.0,
         slices=Uniform(slices),
         targets=TwoSample(shared=False),
         seed=seed,
     )
+    return Method(objective, partial(Projector, width=width))
 
 
-def compose(
-    objective: Objective, *, width: int = 512, hidden: int | None = None, rectified_features: bool = False
-) -> Method:
+def compose(objective: Objective, *, width: int = 512, hidden: int | None = None) -> Method:
     """Any objective with any law, slices and targets, given by class_path (best in a --config file).
 
     Args:
@@ -115,9 +123,8 @@ def compose(
             class_path: jointlaw.objectives.lpjepa.RectifiedLpJEPA with init_args.law.
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
-        rectified_features: end the projector in ReLU.
     """
-    return Method(objective, partial(Projector, width=width, hidden=hidden, rectify=rectified_features))
+    return Method(objective, partial(Projector, width=width, hidden=hidden))
 
 
 def rectified_law(

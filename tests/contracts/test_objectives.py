@@ -1,0 +1,120 @@
+"""What every objective promises. A new objective is one more entry in OBJECTIVES."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from jointlaw.functional.families import Uniform
+from jointlaw.functional.targets import TwoSample
+from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
+from jointlaw.objectives.lpjepa import RectifiedLpJEPA
+from jointlaw.objectives.objective import Objective
+from jointlaw.types import Embeddings
+
+OBJECTIVES: dict[str, Callable[[], Objective]] = {
+    "rectified": lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.2)),
+    "rectified, p = 2": lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian(2.0, -1.0)),
+    "plain target": lambda: RectifiedLpJEPA(GeneralizedGaussian(1.0)),
+    "as published": lambda: RectifiedLpJEPA(
+        RectifiedGeneralizedGaussian(1.0), firing=0.0, slices=Uniform(256), targets=TwoSample(shared=False)
+    ),
+}
+
+
+@pytest.fixture(params=list(OBJECTIVES))
+def objective(request: pytest.FixtureRequest) -> Objective:
+    return OBJECTIVES[request.param]()
+
+
+def embeddings(views: int = 2, batch: int = 32, dim: int = 64, dtype: torch.dtype = torch.float32) -> Embeddings:
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(1, batch, dim, generator=generator, dtype=dtype)
+    own = torch.randn(views, batch, dim, generator=generator, dtype=dtype)
+    z = shared + 0.3 * own
+    return Embeddings(z.requires_grad_(), z.detach())
+
+
+def state(objective: Objective) -> dict[str, Tensor]:
+    return copy.deepcopy(objective.state_dict())
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_forward_leaves_all_state_untouched(objective: Objective) -> None:
+    before = state(objective)
+    objective(embeddings()).loss.backward()
+    assert same(before, state(objective))
+
+
+def test_forward_is_repeatable_until_update(objective: Objective) -> None:
+    z = embeddings()
+    first, again = objective(z).loss, objective(z).loss
+    assert torch.equal(first, again)
+    objective.update(z)
+    assert not torch.equal(first, objective(z).loss)
+
+
+def test_update_changes_state(objective: Objective) -> None:
+    before = state(objective)
+    objective.update(embeddings())
+    assert not same(before, state(objective))
+
+
+def test_terms_are_detached_scalars_and_their_weighted_sum_is_the_loss(objective: Objective) -> None:
+    outcome = objective(embeddings())
+    assert all(term.ndim == 0 and not term.requires_grad for term in outcome.terms.values())
+    assert isinstance(objective, RectifiedLpJEPA)
+    weights = {name: getattr(objective, name) for name in outcome.terms}
+    total = sum(weights[name] * term for name, term in outcome.terms.items())
+    torch.testing.assert_close(outcome.loss.detach(), total)
+
+
+def test_loss_does_not_depend_on_the_order_of_the_batch(objective: Objective) -> None:
+    z = embeddings(dtype=torch.float64)
+    order = torch.randperm(32, generator=torch.Generator().manual_seed(1))
+    shuffled = Embeddings(z.context[:, order], z.target[:, order])
+    torch.testing.assert_close(objective.double()(z).loss, objective.double()(shuffled).loss)
+
+
+def test_gradient_is_finite_and_not_zero(objective: Objective) -> None:
+    z = embeddings()
+    objective(z).loss.backward()
+    assert z.context.grad is not None
+    assert z.context.grad.isfinite().all()
+    assert z.context.grad.abs().sum() > 0
+
+
+def test_finite_under_bfloat16_autocast(objective: Objective) -> None:
+    z = embeddings()
+    with torch.autocast("cpu", torch.bfloat16):
+        outcome = objective(z)
+    outcome.loss.backward()
+    assert outcome.loss.isfinite()
+    assert z.context.grad is not None
+    assert z.context.grad.isfinite().all()
+
+
+def test_state_goes_through_a_state_dict(objective: Objective, request: pytest.FixtureRequest) -> None:
+    z = embeddings()
+    for _ in range(3):
+        objective.update(z)
+    fresh = OBJECTIVES[request.node.callspec.params["objective"]]()
+    fresh.load_state_dict(objective.state_dict())
+    assert torch.equal(fresh(z).loss, objective(z).loss)
+
+
+def test_more_than_two_views(objective: Objective) -> None:
+    outcome = objective(embeddings(views=4))
+    assert outcome.loss.isfinite()
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 64), (2, 1, 64)])
+def test_too_few_views_or_samples_are_refused(objective: Objective, shape: tuple[int, ...]) -> None:
+    z = torch.rand(shape)
+    with pytest.raises(ValueError, match="expected"):
+        objective(Embeddings(z, z))

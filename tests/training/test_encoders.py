@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from jointlaw.networks import ConvEncoder, MLPEncoder
+from jointlaw.training.encoders import build_encoder, feature_width
+
+
+def test_names_of_our_own() -> None:
+    assert isinstance(build_encoder("conv", (1, 8, 8)), ConvEncoder)
+    assert isinstance(build_encoder("mlp", (30,)), MLPEncoder)
+    assert feature_width(build_encoder("mlp", (30,)), (30,)) == 256
+
+
+@pytest.mark.parametrize("size", [28, 32, 64, 96])
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto"])
+def test_timm_models_take_small_and_large_images(name: str, size: int) -> None:
+    encoder = build_encoder(name, (3, size, size))
+    assert encoder(torch.rand(2, 3, size, size)).shape == (2, feature_width(encoder, (3, size, size)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto"])
+def test_timm_models_take_224_pixels(name: str) -> None:
+    assert feature_width(build_encoder(name, (3, 224, 224)), (3, 224, 224)) > 100
+
+
+def test_small_stem_keeps_the_resolution() -> None:
+    small = build_encoder("resnet18", (1, 32, 32))
+    assert small.get_submodule("conv1").stride == (1, 1)  # type: ignore[comparison-overlap]
+    assert isinstance(small.maxpool, torch.nn.Identity)
+    plain = build_encoder("resnet18", (1, 32, 32), small_stem=False)
+    assert plain.get_submodule("conv1").stride == (2, 2)  # type: ignore[comparison-overlap]
+
+
+def test_feature_width_leaves_the_encoder_as_it_was() -> None:
+    encoder = build_encoder("conv", (1, 8, 8))
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    feature_width(encoder, (1, 8, 8))
+    assert encoder.training
+    assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
+
+
+def test_unknown_name_says_what_is_near() -> None:
+    with pytest.raises(ValueError, match="resnet18"):
+        build_encoder("resnet1", (3, 32, 32))
+
+
+def test_image_network_on_vectors_is_refused() -> None:
+    with pytest.raises(ValueError, match="--encoder=mlp"):
+        build_encoder("conv", (30,))
