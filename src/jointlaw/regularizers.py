@@ -117,14 +117,14 @@ class SlicedWasserstein(Regularizer):
 class UpperQuantiles(Regularizer):
     r"""Distance of each unit's upper order statistics to the law's, before the rectifier.
 
-    .. math:: \frac{1}{V D n} \sum_{v, j} \sum_{r = 1}^{n} (h_{v j (B + 1 - r)} - E[X_{(B + 1 - r)}])^2, \quad
+    .. math:: \frac{1}{V B D} \sum_{v, j} \sum_{r = 1}^{n} (h_{v j (B + 1 - r)} - E[X_{(B + 1 - r)}])^2, \quad
         n = \lceil \text{margin} \cdot \pi B \rceil
 
     with ``X_(1) <= ... <= X_(B)`` a sample of the law before its rectifier and pi its share of active units. Matching
     the values around and above the threshold fixes how often each unit fires, also that of a unit which is silent in
     this batch; how far below the threshold silent samples lie stays free.
 
-    Reductions: mean over views, units and the n upper samples. Units: squared embedding units. The batch is that of
+    Reductions: sum over the n upper samples, divided by the batch size; mean over views and units. Units: squared embedding units. The batch is that of
     all processes.
 
     Args:
@@ -152,7 +152,8 @@ class UpperQuantiles(Regularizer):
         batch = z.shape[-2]
         upper = min(batch, max(2, math.ceil(self.share * batch)))
         target = unit_order_statistics(self.fixed.law, batch, z.device, z.dtype)[batch - upper :]
-        return (z.topk(upper, dim=-2).values - target.flip(0).unsqueeze(1)).square().mean()
+        gap = z.topk(upper, dim=-2).values - target.flip(0).unsqueeze(1)  # [..., n, D]
+        return gap.square().mean() * (upper / batch)
 
 
 def default_slices() -> Mixture:

@@ -31,8 +31,8 @@ class RectifiedLpJEPA(Objective):
     ``loss = invariance * MSE(z_v, z_w) + matching * SW2(z, law) + firing * UpperQuantiles(h, law)``.
 
     The squared error is a mean over pairs of views, batch and width; the sliced 2-Wasserstein distance a mean over
-    views, slices and batch; the last term a mean over views, units and each unit's upper samples. All are in squared
-    embedding units.
+    views, slices and batch; the last term a mean over views, units and batch, of which only each unit's upper samples
+    count. All are in squared embedding units.
 
     Why the third term: a rectifier passes no gradient to a silent unit, so pulls between an active and a silent view
     only ever lower the active one, units fall silent for good, and the share of active units drifts below the law's.
@@ -56,9 +56,9 @@ class RectifiedLpJEPA(Objective):
         ValueError: for negative weights, fewer than two views, or a batch of one.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4.
-    Differs from the authors' code in: the term ``firing``; the default slices, a mixture of dense ones, sparse ones and
-    axes; the default targets, expected order statistics instead of a draw per step; more than two views are allowed. The
-    recipe ``rectified-lpjepa-paper`` has the paper's setting.
+    Differs from the authors' code in: the term ``firing``; the default slices, a mixture of dense ones, sparse ones
+    and axes; the default targets, expected order statistics instead of a draw per step; more than two views are
+    allowed. The recipe ``rectified-lpjepa-paper`` has the paper's setting.
     """
 
     def __init__(  # noqa: PLR0913 (a keyword for each weight and each part)
