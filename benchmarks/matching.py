@@ -68,7 +68,7 @@ class Plain:
 
 def variants(law: Law, count: int) -> dict[str, Plain | SlicedWasserstein]:
     quarter = max(count // 4, 1)
-    mixture = Mixture((0.5, FastOrthogonal(count // 2)), (0.25, Sparse(quarter)), (0.25, Axes(quarter)))
+    mixture = Mixture([(0.5, FastOrthogonal(count // 2)), (0.25, Sparse(quarter)), (0.25, Axes(quarter))])
     return {
         "plain": Plain(law, count),
         "uniform, sample per view": SlicedWasserstein(law, Uniform(count), TwoSample(shared=False)),

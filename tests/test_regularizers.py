@@ -23,7 +23,7 @@ SLICES: dict[str, Slices] = {
     "sparse": Sparse(20),
     "axes": Axes(),
     "eigen": Eigen(40),
-    "mixture": Mixture((1.0, FastOrthogonal(32)), (1.0, Axes(16))),
+    "mixture": Mixture([(1.0, FastOrthogonal(32)), (1.0, Axes(16))]),
 }
 
 
@@ -131,7 +131,7 @@ def test_gradients_flow_to_every_view_and_equal_finite_differences() -> None:
 def test_mixture_value_is_the_weighted_mean_of_its_families() -> None:
     z = embeddings(24, 64)
     axes, eigen = Axes(), Eigen(23)  # neither is random here
-    whole = SlicedWasserstein(law, Mixture((3.0, axes), (1.0, eigen)))(z)
+    whole = SlicedWasserstein(law, Mixture([(3.0, axes), (1.0, eigen)]))(z)
     parts = [SlicedWasserstein(law, slices)(z) for slices in (axes, eigen)]
     torch.testing.assert_close(whole, 0.75 * parts[0] + 0.25 * parts[1])
 

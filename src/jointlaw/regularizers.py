@@ -158,7 +158,7 @@ class UpperQuantiles(Regularizer):
 
 def default_slices() -> Mixture:
     """Half the weight on dense slices (dependence between units), a quarter on sparse ones and on axes (the law)."""
-    return Mixture((0.5, FastOrthogonal(1024)), (0.25, Sparse(512)), (0.25, Axes()))
+    return Mixture([(0.5, FastOrthogonal(1024)), (0.25, Sparse(512)), (0.25, Axes())])
 
 
 def _generator(device: torch.device, *seeds: int) -> torch.Generator:

@@ -13,7 +13,7 @@ FAMILIES = {
     "fast": FastOrthogonal(70),
     "sparse": Sparse(20),
     "axes": Axes(),
-    "mixture": Mixture((2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())),
+    "mixture": Mixture([(2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())]),
 }
 
 

@@ -27,7 +27,7 @@ FAMILIES: dict[str, Callable[[], Slices]] = {
     "all axes": Axes,
     "eigen": lambda: Eigen(230),
     "lower eigen": lambda: LowerEigen(230),
-    "mixture": lambda: Mixture((3.0, FastOrthogonal(100)), (1.0, Axes())),
+    "mixture": lambda: Mixture([(3.0, FastOrthogonal(100)), (1.0, Axes())]),
 }
 
 
@@ -183,7 +183,7 @@ def test_uniform_and_haar_slices_are_spread_evenly(generator: Generator) -> None
 
 
 def test_mixture_weights_are_normalised_and_split_over_slices(generator: Generator) -> None:
-    mixture = Mixture((3.0, Uniform(10)), (1.0, Axes()))
+    mixture = Mixture([(3.0, Uniform(10)), (1.0, Axes())])
     [(dense, _), (axes, _)] = list(mixture.blocks(columns(24, generator), generator))
     assert dense == pytest.approx(0.75 / 10)
     assert axes == pytest.approx(0.25 / 24)
@@ -206,6 +206,6 @@ def test_no_slices_is_an_error(build: Callable[[int], Slices]) -> None:
 
 def test_impossible_mixtures_are_errors() -> None:
     with pytest.raises(ValueError, match="at least one family"):
-        Mixture()
+        Mixture([])
     with pytest.raises(ValueError, match="weight > 0"):
-        Mixture((0.0, families.Axes()))
+        Mixture([(0.0, families.Axes())])

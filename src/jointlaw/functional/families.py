@@ -8,7 +8,7 @@ of both sees both. (Signal over noise of telling a rectified Laplace from an equ
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -186,12 +186,12 @@ class Mixture(Slices):
         families: pairs ``(weight, slices)``.
 
     Example:
-        >>> slices = Mixture((2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes()))
+        >>> slices = Mixture([(2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes())])
         >>> [weight for weight, _ in slices.families]
         [0.5, 0.25, 0.25]
     """
 
-    def __init__(self, *families: tuple[float, Slices]) -> None:
+    def __init__(self, families: Sequence[tuple[float, Slices]]) -> None:
         if not families:
             raise ValueError("Mixture: expected pairs such as (0.5, Axes()), found none. Name at least one family.")
         for weight, _ in families:
