@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from jsonargparse import SUPPRESS, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from jointlaw import __version__, commands
 from jointlaw.commands import Project
@@ -37,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MISTAKES as error:
         if os.environ.get("JOINTLAW_DEBUG"):
             raise
-        print(f"jointlaw: error: {error}", file=sys.stderr)
+        print(f"jointlaw: error: {_words(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("jointlaw: stopped; go on with the same command and --run.resume=true", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"jointlaw: stopped. {_words(stop)}", file=sys.stderr)
         return 130
     return 0
 
@@ -67,7 +67,7 @@ def recipe_parser(name: str) -> ArgumentParser:
     """The parser of one recipe: its own signature, then what all recipes share."""
     parser = ArgumentParser(description=_summary(RECIPES[name]))
     parser.add_argument("--config", action="config", help="read options from a YAML file, such as a run's config.yaml")
-    parser.add_argument("--method", type=Literal[name], default=name, help=SUPPRESS)
+    parser.add_argument("--method", type=Literal[name], default=name, help="this recipe; a config.yaml names it")
     own = parser.add_function_arguments(RECIPES[name], as_group=True)
     parser.add_class_arguments(Setup, as_group=True)
     if "seed" in own:
@@ -172,6 +172,11 @@ def _project(name: str, parser: ArgumentParser, config: Namespace, folder: Path 
 
 def _setup(config: Namespace) -> Setup:
     return Setup(**{field.name: config[field.name] for field in fields(Setup)})
+
+
+def _words(error: BaseException) -> str:
+    """The message on one line, with what was added to it on the way up."""
+    return " ".join(" ".join([str(error), *getattr(error, "__notes__", [])]).split())
 
 
 def _summary(function: Callable[..., object]) -> str:

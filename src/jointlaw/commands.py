@@ -25,7 +25,9 @@ from jointlaw.training.recipes import Method
 from jointlaw.training.run import choose_precision, fit
 from jointlaw.training.samples import Data
 from jointlaw.training.setup import Setup
+from jointlaw.training.views import ViewMaker
 from jointlaw.training.workspace import Workspace
+from jointlaw.types import Views
 
 console = Console(highlight=False)
 
@@ -58,7 +60,7 @@ class Project:
 
     def trained(self, data: Data) -> Learner:
         """The learner with the weights in the run folder."""
-        learner = self.setup.learner(self.method(), data.train.shape)
+        learner = self.setup.learner(self.method(), data)
         self.workspace.load_weights(learner)
         return learner.eval()
 
@@ -68,12 +70,17 @@ def train(project: Project, data: Data) -> None:
     setup, run, workspace = project.setup, project.setup.run, project.workspace
     views, probe = setup.view_maker(data), setup.load_probe_data(data)
     pl.seed_everything(run.seed, verbose=False)
-    learner = setup.learner(project.method(), data.train.shape)
+    learner = setup.learner(project.method(), data)
+    feed, online = ViewedData(data, views, run.batch, run.seed), _online(data, views, learner)
     (workspace.resume if run.resume else workspace.start)(project.config)
-    epochs = run.epochs_for(len(data.train))
     _say(*data.notes)
+    epochs = run.epochs_for(len(data.train))
     _say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
-    figures = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, _online(data, learner))
+    try:
+        figures = {**_earlier_results(workspace), **fit(learner, feed, run, workspace, online)}
+    except BaseException as error:
+        error.add_note(_what_is_left(workspace, run.resume))
+        raise
     if rank() > 0:
         return
     workspace.save_results(figures)
@@ -193,17 +200,20 @@ def _say(*lines: str) -> None:
             console.print(line, markup=False, soft_wrap=True)
 
 
-def _online(data: Data, learner: Learner) -> OnlineProbe | None:
+def _online(data: Data, views: ViewMaker, learner: Learner) -> OnlineProbe | None:
     """The probe that learns beside the run, where training and held-out samples have labels."""
     if not (data.train.labelled and data.held_out.labelled):
         return None
-    example = data.train.read(torch.arange(2))
-    with torch.no_grad():
-        features = learner.eval()(example.float())
-        width = learner.project(features).shape[1]
-    learner.train()
+    table = embed(learner, [Views([views.clean(data.train.read(torch.arange(1)))], *[data.train.label[:1]] * 2)])
     classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
-    return OnlineProbe(features.shape[1], width, classes)
+    return OnlineProbe(table.features.shape[1], table.embeddings.shape[1], classes)
+
+
+def _what_is_left(workspace: Workspace, resumed: bool) -> str:
+    """After a failure in training: remove a folder in which nothing was trained, and tell what there is."""
+    if not resumed and workspace.abandon():
+        return "Nothing was trained yet; the run folder was removed."
+    return f"The last checkpoint is kept; go on with --run.folder={workspace.folder} --run.resume=true."
 
 
 def _earlier_results(workspace: Workspace) -> dict[str, float | None]:

@@ -25,10 +25,18 @@ class ViewedData(pl.LightningDataModule):
         views: makes views of raw batches.
         batch: samples per process and step.
         seed: of order and augmentation.
+
+    Raises:
+        ValueError: if the training source fills no batch.
     """
 
     def __init__(self, data: Data, views: ViewMaker, batch: int, seed: int) -> None:
         super().__init__()
+        if len(data.train) < batch:  # found here, before a run folder is made, rather than by the first epoch
+            raise ValueError(
+                f"data: expected at least one batch of {batch} samples to train on, found {len(data.train)} in "
+                f"{data.name}. Choose a smaller --run.batch."
+            )
         self.data = data
         self.views = views
         self.batch = batch

@@ -144,7 +144,7 @@ class Learner(pl.LightningModule):
         raise NonFiniteError(
             f"training: expected a finite loss at step {self.global_step}, found {float(outcome.loss):g} in "
             f"{', '.join(bad)}. Lower the learning rate, clip gradients (--run.clip=1) or train in float32 "
-            "(--run.precision=32); the last good checkpoint is kept."
+            "(--run.precision=32)."
         )
 
 

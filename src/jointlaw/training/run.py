@@ -1,73 +1,24 @@
 """From settings to a trained learner in a run folder."""
 
-import logging
-import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
+from jointlaw.training.callbacks import FiniteWeights, Speed, WholeFiles, progress
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
-from jointlaw.training.learner import Learner, NonFiniteError
+from jointlaw.training.learner import Learner
 from jointlaw.training.online import OnlineProbe
 from jointlaw.training.setup import Run
 from jointlaw.training.workspace import Workspace
-from jointlaw.types import Views
-
-log = logging.getLogger(__name__)
 
 VALIDATIONS = 20
 """A run looks at its held-out samples about this often."""
-
-
-class FiniteWeights(Callback):
-    """Stops before a checkpoint of weights that are no numbers could replace a good one."""
-
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Look at every parameter."""
-        bad = [name for name, parameter in pl_module.named_parameters() if not bool(parameter.isfinite().all())]
-        if bad:
-            raise NonFiniteError(
-                f"training: expected finite weights at step {trainer.global_step}, found {bad[0]} and "
-                f"{len(bad) - 1} others that are not. Lower the learning rate or clip gradients (--run.clip=1); "
-                "the last good checkpoint is kept."
-            )
-
-
-class Speed(Callback):
-    """Counts samples and the seconds spent on them, validation left out."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-        self.seconds = 0.0
-        self._began = 0.0
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int
-    ) -> None:
-        """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
-        self._began = self._began or time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
-    ) -> None:
-        """Count the batch of all processes."""
-        now = time.perf_counter()
-        self.samples += len(batch.index) * trainer.world_size
-        self.seconds += now - self._began
-        self._began = now
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop the clock."""
-        self._began = 0.0
 
 
 def fit(
@@ -76,51 +27,31 @@ def fit(
     """Train to the end of the run (or go on with it) and write the weights.
 
     Returns:
-        ``images_per_second`` (samples, whatever their number of views), ``seconds`` of training, ``epochs``, ``seed``.
+        ``epochs``, ``seed`` and, unless a finished run was resumed, ``images_per_second`` (samples, whatever their
+        number of views) and ``seconds`` of training.
 
     Raises:
         NonFiniteError: naming the term; the last good checkpoint stays.
+        KeyboardInterrupt: if the user stopped it.
     """
-    precision = choose_precision(run)
     torch.set_num_threads(run.threads or torch.get_num_threads())
-    resumed = torch.load(workspace.last, map_location="cpu", weights_only=True)["global_step"] if run.resume else None
-    samples = len(data.data.train)
-    epochs = run.epochs_for(samples)
-    steps = max(1, samples // run.batch)
     speed = Speed()
-    trainer = pl.Trainer(
-        accelerator=run.accelerator,
-        devices=run.devices,
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
-        max_epochs=epochs,
-        accumulate_grad_batches=run.accumulate,
-        gradient_clip_val=run.clip,
-        check_val_every_n_epoch=max(1, epochs // VALIDATIONS),
-        log_every_n_steps=min(10, steps),
-        num_sanity_val_steps=0,
-        logger=[History(workspace.folder, resumed), *(_logger(name, workspace.folder) for name in run.loggers)],
-        callbacks=[speed, *_callbacks(run, workspace, probe)],
-        enable_model_summary=False,
-        default_root_dir=workspace.folder,
-        use_distributed_sampler=False,
-    )
-    if run.compile:
-        learner.encoder.compile()
-    log.info("training %d epochs of %d steps in %s", epochs, steps, precision)
     with warnings.catch_warnings():
         _expected_warnings()
-        trainer.fit(learner, data, ckpt_path=workspace.last if run.resume else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    trainer.save_checkpoint(workspace.last)
+        trainer = _trainer(data, run, workspace, [speed, *_callbacks(run, workspace, probe)])
+        if run.compile:
+            learner.encoder.compile()
+        try:
+            trainer.fit(learner, data, ckpt_path=workspace.last if run.resume else None, weights_only=True)
+        except SystemExit as ended:  # so Lightning answers Ctrl-C
+            raise KeyboardInterrupt from ended
+        trainer.save_checkpoint(workspace.last)
     if trainer.is_global_zero:
         workspace.save_weights(learner)
-    return {
-        "images_per_second": speed.samples / speed.seconds if speed.seconds else 0.0,
-        "seconds": speed.seconds,
-        "epochs": epochs,
-        "seed": run.seed,
-    }
+    figures: dict[str, float] = {"epochs": trainer.max_epochs or 0, "seed": run.seed}
+    if speed.seconds:
+        figures |= {"images_per_second": speed.samples / speed.seconds, "seconds": speed.seconds}
+    return figures
 
 
 def choose_precision(run: Run) -> str:
@@ -133,10 +64,33 @@ def choose_precision(run: Run) -> str:
     return "bf16" if fast else "32"
 
 
+def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[Callback]) -> pl.Trainer:
+    samples = len(data.data.train)
+    epochs = run.epochs_for(samples)
+    resumed = workspace.reached() if run.resume else None
+    return pl.Trainer(
+        accelerator=run.accelerator,
+        devices=run.devices,
+        precision="bf16-mixed" if choose_precision(run) == "bf16" else "32-true",
+        max_epochs=epochs,
+        accumulate_grad_batches=run.accumulate,
+        gradient_clip_val=run.clip,
+        check_val_every_n_epoch=max(1, epochs // VALIDATIONS),
+        log_every_n_steps=min(10, samples // run.batch),
+        num_sanity_val_steps=0,
+        logger=[History(workspace.folder, resumed), *(_logger(name, workspace.folder) for name in run.loggers)],
+        callbacks=callbacks,
+        plugins=[WholeFiles()],
+        enable_model_summary=False,
+        default_root_dir=workspace.folder,
+        use_distributed_sampler=False,
+    )
+
+
 def _callbacks(run: Run, workspace: Workspace, probe: OnlineProbe | None) -> list[Callback]:
     callbacks: list[Callback] = [
         FiniteWeights(),
-        TQDMProgressBar(refresh_rate=10),
+        progress(),
         LearningRateMonitor("step"),
         ModelCheckpoint(
             workspace.checkpoints,
@@ -167,5 +121,7 @@ def _expected_warnings() -> None:
         ".*does not have many workers.*",  # batches come from memory
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*GPU available but not used.*",  # --run.accelerator=cpu
+        ".*LeafSpec.* is deprecated.*",  # Lightning's own affair
     ):
         warnings.filterwarnings("ignore", message=text)

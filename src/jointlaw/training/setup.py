@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from jointlaw import check
@@ -63,6 +64,13 @@ class Run:
         check.at_least("run", 1, **{k: v for k in ("epochs", "threads") if (v := getattr(self, k)) is not None})
         if self.clip is not None:
             check.positive("run", clip=self.clip)
+        if self.devices < 1 and self.devices != -1:
+            raise ValueError(f"run: expected devices >= 1, or -1 for all, found {self.devices}. 1 is the default.")
+        if self.devices != 1 and self.folder is None:
+            raise ValueError(
+                f"run: expected a folder with devices = {self.devices}, found none. Name one by --run.folder, so that "
+                "all processes have the same."
+            )
 
     def epochs_for(self, samples: int) -> int:
         """The number of epochs, from the number of training samples where none was given."""
@@ -136,8 +144,9 @@ class Setup:
             return views.per_sample(_function(self.views))
         return views.view_maker(preset(data) if self.views is None else self.views)
 
-    def learner(self, method: Method, shape: tuple[int, ...]) -> Learner:
-        """A fresh learner for samples of a shape."""
+    def learner(self, method: Method, data: Data) -> Learner:
+        """A fresh learner for the views of these data."""
+        shape = tuple(self.view_maker(data).clean(data.train.read(torch.arange(1))).shape[1:])
         name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
         encoder = build_encoder(name, shape, self.small_stem)
         projector = method.projector(feature_width(encoder, shape))

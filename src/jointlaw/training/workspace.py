@@ -3,7 +3,9 @@
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +15,15 @@ from safetensors.torch import load_file, save_file
 
 from jointlaw.training.learner import Learner
 
-_FREE = ("run.folder", "run.resume", "run.threads", "run.report", "config")
+_FREE = (
+    "run.folder",
+    "run.resume",
+    "run.threads",
+    "run.report",
+    "run.checkpoint_steps",
+    "run.loggers",
+    "config",
+)
 """Settings in which a resumed run may differ: none of them changes what is learned."""
 
 
@@ -62,6 +72,27 @@ class Workspace:
                 f"run folder {self.folder}: expected checkpoints/last.ckpt, found none: the run was stopped before "
                 "its first checkpoint. Delete the folder and start anew."
             )
+
+    def reached(self) -> int:
+        """The optimiser step of the last checkpoint.
+
+        Raises:
+            ValueError: if the file cannot be read.
+        """
+        try:
+            return int(torch.load(self.last, map_location="cpu", weights_only=True)["global_step"])
+        except (RuntimeError, EOFError, OSError, LookupError, TypeError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"{self.last}: expected a checkpoint of this run, found a file that cannot be read "
+                f"({type(error).__name__}). Delete the run folder and start anew."
+            ) from error
+
+    def abandon(self) -> bool:
+        """Remove a folder that ``start`` made, if nothing was trained in it; say whether it was removed."""
+        if any(self.checkpoints.glob("*.ckpt")):
+            return False
+        shutil.rmtree(self.folder)
+        return True
 
     def save_weights(self, learner: Learner) -> None:
         """Write encoder and projector to ``encoder.safetensors``, in one go."""

@@ -1,0 +1,93 @@
+"""What watches a run: its speed, its weights, its progress, and how its checkpoints reach the disk."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from jointlaw.training.learner import NonFiniteError
+from jointlaw.types import Views
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and replaces it in one go.
+
+    Lightning writes to the system's temporary folder first; where that is another disk, its last step is a copy, and
+    a process killed during it leaves half a checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write, flush to the disk, replace."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+class FiniteWeights(Callback):
+    """Stops before a checkpoint of weights that are no numbers could replace a good one."""
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Look at every parameter."""
+        bad = [name for name, parameter in pl_module.named_parameters() if not bool(parameter.isfinite().all())]
+        if bad:
+            raise NonFiniteError(
+                f"training: expected finite weights at step {trainer.global_step}, found {bad[0]} and "
+                f"{len(bad) - 1} others that are not. Lower the learning rate or clip gradients (--run.clip=1)."
+            )
+
+
+class Speed(Callback):
+    """Counts samples and the seconds spent on them, validation left out."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int
+    ) -> None:
+        """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
+        self._began = self._began or time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Count the batch of all processes."""
+        now = time.perf_counter()
+        self.samples += len(batch.index) * trainer.world_size
+        self.seconds += now - self._began
+        self._began = now
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._began = 0.0
+
+
+class Lines(Callback):
+    """Prints one line after each validation: progress for logs and pipes, where a bar would be redrawn in full."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the epoch and what a bar would show."""
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            shown = ", ".join(f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items())
+            sys.stdout.write(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}\n")
+            sys.stdout.flush()
+
+
+def progress() -> Callback:
+    """A bar in a terminal, lines elsewhere."""
+    return TQDMProgressBar(refresh_rate=10) if sys.stdout.isatty() else Lines()
