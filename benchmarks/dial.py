@@ -34,7 +34,7 @@ def measure(
     pl.seed_everything(setup.run.seed, verbose=False)
     firing = {"firing": 0.0} if paper else {}
     method = rectified_lpjepa(loc=loc, p=p, width=width, slices=slices, seed=setup.run.seed, **firing)
-    learner, views = setup.learner(method, data.train.shape), setup.view_maker(data)
+    learner, views = setup.learner(method, data), setup.view_maker(data)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "run")
         workspace.start("")

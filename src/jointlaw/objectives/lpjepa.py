@@ -67,7 +67,7 @@ class RectifiedLpJEPA(Objective):
         *,
         invariance: float = 25.0,
         matching: float = 125.0,
-        firing: float = 1.0,
+        firing: float = 40.0,
         rectify: bool = True,
         slices: Slices | None = None,
         targets: Targets | None = None,

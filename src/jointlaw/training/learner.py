@@ -44,7 +44,7 @@ class Learner(pl.LightningModule):
         super().__init__()
         if not 0 <= momentum <= 1:
             raise ValueError(f"Learner: expected 0 <= momentum <= 1, found {momentum}. 0.99 is usual.")
-        self.encoder = encoder
+        self.encoder = encoder.to(memory_format=torch.channels_last)
         self.projector = projector
         self.objective = objective
         self.optimizer = AdamW() if optimizer is None else optimizer
@@ -122,7 +122,7 @@ class Learner(pl.LightningModule):
     def _through(encoder: nn.Module, projector: nn.Module, images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Features ``[V, B, F]`` and embeddings ``[V, B, D]``; runs of equal shapes share one pass."""
         batch = images[0].shape[0]
-        features = torch.cat([encoder(torch.cat(run)) for run in _runs_of_equal_shape(images)])  # [V B, F]
+        features = torch.cat([encoder(_channels_last(torch.cat(run))) for run in _runs_of_equal_shape(images)])  # [V B, F]
         z = projector(features).float()  # [V B, D]
         return features.view(-1, batch, features.shape[-1]), z.view(-1, batch, z.shape[-1])  # [V, B, F], [V, B, D]
 
@@ -146,6 +146,11 @@ class Learner(pl.LightningModule):
             f"{', '.join(bad)}. Lower the learning rate, clip gradients (--run.clip=1) or train in float32 "
             "(--run.precision=32)."
         )
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """The memory layout in which convolutions are fastest; other samples stay as they are."""
+    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 def _runs_of_equal_shape(images: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -36,7 +36,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     hidden: int | None = None,
     invariance: float = 25.0,
     matching: float = 125.0,
-    firing: float = 1.0,
+    firing: float = 40.0,
     slices: Slices | None = None,
     targets: Targets | None = None,
     rectified_features: bool = True,
