@@ -141,7 +141,7 @@ def open_run(folder: Path) -> Project:
 
 
 def _run(parser: ArgumentParser, recipes: dict[str, ArgumentParser], words: list[str]) -> None:
-    config = parser.parse_args(words)
+    config = parser.parse_args([word for word in words if not word.startswith("--print_config")])
     if config.subcommand != "train":
         _ON_A_RUN[config.subcommand](**vars(config[config.subcommand]))
         return
@@ -149,7 +149,7 @@ def _run(parser: ArgumentParser, recipes: dict[str, ArgumentParser], words: list
     data = _setup(recipes[name].instantiate(config.train[name])).load_data()  # they decide how views are drawn
     if not isinstance(config.train[name].views, str):
         recipes[name].set_defaults({"views": preset(data)})
-        config = parser.parse_args(words)
+    config = parser.parse_args(words)
     commands.train(_project(name, recipes[name], config.train[name]), data)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from jointlaw.training.learner import NonFiniteError
@@ -88,6 +88,6 @@ class Lines(Callback):
             sys.stdout.flush()
 
 
-def progress() -> Callback:
-    """A bar in a terminal, lines elsewhere."""
-    return TQDMProgressBar(refresh_rate=10) if sys.stdout.isatty() else Lines()
+def in_terminal() -> bool:
+    """Whether a progress bar can be redrawn in place."""
+    return sys.stdout.isatty()

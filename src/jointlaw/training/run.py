@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
-from jointlaw.training.callbacks import FiniteWeights, Speed, WholeFiles, progress
+from jointlaw.training.callbacks import FiniteWeights, Lines, Speed, WholeFiles, in_terminal
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
 from jointlaw.training.learner import Learner
@@ -81,6 +81,7 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
         logger=[History(workspace.folder, resumed), *(_logger(name, workspace.folder) for name in run.loggers)],
         callbacks=callbacks,
         plugins=[WholeFiles()],
+        enable_progress_bar=in_terminal(),
         enable_model_summary=False,
         default_root_dir=workspace.folder,
         use_distributed_sampler=False,
@@ -90,7 +91,7 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
 def _callbacks(run: Run, workspace: Workspace, probe: OnlineProbe | None) -> list[Callback]:
     callbacks: list[Callback] = [
         FiniteWeights(),
-        progress(),
+        TQDMProgressBar(refresh_rate=10) if in_terminal() else Lines(),
         LearningRateMonitor("step"),
         ModelCheckpoint(
             workspace.checkpoints,
