@@ -142,7 +142,7 @@ class Learner(pl.LightningModule):
             return
         bad = [name for name, term in outcome.terms.items() if not bool(term.isfinite())] or ["the weighted sum"]
         raise NonFiniteError(
-            f"training: expected a finite loss at step {self.global_step}, found {float(outcome.loss):g} in "
+            f"training: expected a finite loss at step {self.global_step}, found {float(outcome.loss.detach()):g} in "
             f"{', '.join(bad)}. Lower the learning rate, clip gradients (--run.clip=1) or train in float32 "
             "(--run.precision=32)."
         )
