@@ -1,5 +1,7 @@
-"""Shape annotations are checked while the tests run, and only then."""
+"""Shape annotations of the mathematics are checked while the tests run, and only then."""
 
 from jaxtyping import install_import_hook
 
-install_import_hook("jointlaw", "shapes.checked")
+MATHEMATICS = ("types", "functional", "laws", "regularizers", "objectives", "networks")
+
+install_import_hook([f"jointlaw.{part}" for part in MATHEMATICS], "shapes.checked")

@@ -124,8 +124,8 @@ class UpperQuantiles(Regularizer):
     the values around and above the threshold fixes how often each unit fires, also that of a unit which is silent in
     this batch; how far below the threshold silent samples lie stays free.
 
-    Reductions: sum over the n upper samples, divided by the batch size; mean over views and units. Units: squared embedding units. The batch is that of
-    all processes.
+    Reductions: sum over the n upper samples, divided by the batch size; mean over views and units. Units: squared
+    embedding units. The batch is that of all processes.
 
     Args:
         law: rectified; its ``before`` gives the order statistics.

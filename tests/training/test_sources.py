@@ -104,6 +104,7 @@ def test_idx_files_are_read_gzipped_or_not(mnist: Path) -> None:
         (idx(np.zeros((6, 4, 3))), "6 images and 5 labels"),
         (idx(np.zeros((2**15, 2**15, 0))), "32768 images and 5 labels"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # the bytes of a gzip file hold the time
 )
 def test_damaged_idx_files_are_refused(mnist: Path, content: bytes, message: str) -> None:
     (mnist / "t10k-images.idx3-ubyte").write_bytes(content)

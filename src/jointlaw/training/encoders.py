@@ -1,5 +1,6 @@
 """Encoders by name: the two small ones written here, and every timm model with a stem that suits small images."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
             "Install it with: pip install 'jointlaw[vision]'."
         ) from error
     if name not in timm.list_models():
-        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:6]) or "none that begins alike"
+        near = ", ".join(get_close_matches(name, timm.list_models(), n=5)) or "none"
         raise ValueError(
             f"encoder {name!r}: expected 'conv', 'mlp' or a timm model (near this name: {near}), found neither. "
             "See timm.list_models()."
