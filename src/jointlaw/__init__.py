@@ -1,3 +1,38 @@
-"""jointlaw: choose or learn the law of joint embeddings, then train, infer and diagnose with it."""
+"""jointlaw: choose or learn the law of joint embeddings, then train, infer and diagnose with it.
+
+This module brings the mathematics: importing it loads torch, NumPy and SciPy, no training framework, and changes no
+global state. Training lives in ``jointlaw.training``, judging in ``jointlaw.evaluation``.
+"""
+
+from jointlaw.laws import (
+    GeneralizedGaussian,
+    Law,
+    RectifiedGeneralizedGaussian,
+    TruncatedGeneralizedGaussian,
+)
+from jointlaw.networks import MLP, ConvEncoder, MLPEncoder, Projector
+from jointlaw.objectives.lpjepa import RectifiedLpJEPA
+from jointlaw.objectives.objective import Objective
+from jointlaw.regularizers import Regularizer, SlicedWasserstein, UpperQuantiles
+from jointlaw.types import Embeddings, Outcome, Views
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "ConvEncoder",
+    "Embeddings",
+    "GeneralizedGaussian",
+    "Law",
+    "MLPEncoder",
+    "Objective",
+    "Outcome",
+    "Projector",
+    "RectifiedGeneralizedGaussian",
+    "RectifiedLpJEPA",
+    "Regularizer",
+    "SlicedWasserstein",
+    "TruncatedGeneralizedGaussian",
+    "UpperQuantiles",
+    "Views",
+]
