@@ -44,3 +44,14 @@ def test_sorting_leaves_its_argument_alone(generator: torch.Generator) -> None:
     ranks_to_samples(x)
     assert torch.equal(x, before)
     assert torch.equal(values, before.sort(dim=-1).values)
+
+
+@pytest.mark.parametrize("length", [512, 2500])
+def test_threads_share_the_rows_of_a_big_sort(length: int, generator: torch.Generator) -> None:
+    threads = torch.get_num_threads()
+    x = torch.randn(2**18 // length + 3, length, generator=generator).relu()
+    try:
+        torch.set_num_threads(2)
+        assert torch.equal(ranks_to_samples(x), stable(x))
+    finally:
+        torch.set_num_threads(threads)

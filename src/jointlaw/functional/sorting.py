@@ -1,5 +1,8 @@
 """Stable ranks and sorted values along the last dimension, fast on CPU too."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +10,7 @@ from torch import Tensor
 
 RUN = 256  # NumPy sorts rows up to this length by a vectorised network, five times faster than longer ones
 LONGEST = 2048  # merging runs pays up to this length
+WORTHWHILE = 1 << 18  # keys of long rows whose sort takes milliseconds: threads start in a tenth of one
 
 
 def ranks_to_samples(x: Tensor) -> Tensor:
@@ -31,8 +35,10 @@ def ranks_to_samples(x: Tensor) -> Tensor:
         if width > length:
             last = keys.new_full((*keys.shape[:-1], width - length), torch.iinfo(torch.int64).max)
             keys = torch.cat((keys, last), dim=-1)
-        _sort_by_merging(keys.numpy().reshape(-1, width))
+        _in_threads(_sort_by_merging, keys.numpy().reshape(-1, width))
         keys = keys[..., :length]
+    elif length > LONGEST:
+        _in_threads(_sort_rows, keys.numpy().reshape(-1, length))
     else:
         keys.numpy().sort(axis=-1)
     return keys.bitwise_and_(0xFFFFFFFF)
@@ -43,6 +49,20 @@ def sorted_values(x: Tensor) -> Tensor:
     if x.device.type != "cpu":
         return torch.sort(x, dim=-1).values
     return torch.from_numpy(np.sort(x.numpy(), axis=-1))
+
+
+def _in_threads(sort: Callable[[NDArray[np.int64]], None], keys: NDArray[np.int64]) -> None:
+    """Sort long rows in as many threads as torch uses (NumPy lets go of the interpreter while it sorts)."""
+    threads = min(torch.get_num_threads(), len(keys))
+    if threads == 1 or keys.size < WORTHWHILE:
+        sort(keys)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(sort, np.array_split(keys, threads)))
+
+
+def _sort_rows(keys: NDArray[np.int64]) -> None:
+    keys.sort(axis=-1)
 
 
 def _sort_by_merging(keys: NDArray[np.int64]) -> None:
