@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from jointlaw.training.learner import NonFiniteError
@@ -32,6 +32,42 @@ class WholeFiles(TorchCheckpointIO):
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes a checkpoint every so many optimiser steps, but after the validation of an epoch rather than before it.
+
+    Lightning's own ``ModelCheckpoint`` writes before; a run resumed from there goes without that validation.
+
+    Args:
+        path: of the checkpoint, replaced each time.
+        every: optimiser steps from one checkpoint to the next.
+    """
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+        self._saved = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count from the step of a resumed checkpoint on."""
+        self._saved = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Write within an epoch."""
+        if not trainer.is_last_batch:
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write after an epoch and its validation."""
+        self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step - self._saved >= self.every:
+            trainer.save_checkpoint(self.path)
+            self._saved = trainer.global_step
 
 
 class FiniteWeights(Callback):

@@ -1,6 +1,7 @@
 """Feeds a learner: raw batches from a source, turned into views on the training device."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -42,11 +43,27 @@ class ViewedData(pl.LightningDataModule):
         self.batch = batch
         self.seed = seed
         self._loader: Batches | None = None
+        self._position: dict[str, int] | None = None
 
     def train_dataloader(self) -> Batches:
-        """Shuffled batches of the training source; this process's share."""
+        """Shuffled batches of the training source; this process's share, from the position of a checkpoint on."""
         self._loader = Batches(self.data.train, self.batch, seed=self.seed, rank=rank(), world=world_size())
+        if self._position is not None:
+            self._loader.load_state_dict(self._position)
+            self._position = None
         return self._loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batch comes from."""
+        return {} if self._loader is None else dict(self._loader.state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there.
+
+        Lightning would restore a loader's position too, but not after `estimated_stepping_batches` was asked for,
+        which a schedule must.
+        """
+        self._position = state_dict or None
 
     def val_dataloader(self) -> Batches:
         """The held-out source in order; this process's share."""

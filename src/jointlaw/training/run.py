@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelChec
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
-from jointlaw.training.callbacks import FiniteWeights, Lines, Speed, WholeFiles, in_terminal
+from jointlaw.training.callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
 from jointlaw.training.learner import Learner
@@ -93,12 +93,7 @@ def _callbacks(run: Run, workspace: Workspace, probe: OnlineProbe | None) -> lis
         FiniteWeights(),
         TQDMProgressBar(refresh_rate=10) if in_terminal() else Lines(),
         LearningRateMonitor("step"),
-        ModelCheckpoint(
-            workspace.checkpoints,
-            filename="last",
-            every_n_train_steps=run.checkpoint_steps,
-            enable_version_counter=False,
-        ),
+        LastCheckpoint(workspace.last, run.checkpoint_steps),
     ]
     if probe is not None:
         best = ModelCheckpoint(
