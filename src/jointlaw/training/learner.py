@@ -122,7 +122,9 @@ class Learner(pl.LightningModule):
     def _through(encoder: nn.Module, projector: nn.Module, images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Features ``[V, B, F]`` and embeddings ``[V, B, D]``; runs of equal shapes share one pass."""
         batch = images[0].shape[0]
-        features = torch.cat([encoder(_channels_last(torch.cat(run))) for run in _runs_of_equal_shape(images)])  # [V B, F]
+        features = torch.cat(
+            [encoder(_channels_last(torch.cat(run))) for run in _runs_of_equal_shape(images)]
+        )  # [V B, F]
         z = projector(features).float()  # [V B, D]
         return features.view(-1, batch, features.shape[-1]), z.view(-1, batch, z.shape[-1])  # [V, B, F], [V, B, D]
 
