@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,9 @@ MISTAKES = (ValueError, OSError, ImportError, NonFiniteError)
 
 FLAGS = ("--run.resume", "--run.compile", "--download", "--overwrite")
 """Options that may stand without a value, which means true."""
+
+
+_Parser = partial(ArgumentParser, allow_abbrev=False)  # an abbreviation would change its meaning with a new option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,17 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser of everything, and the parser of each recipe."""
-    parser = ArgumentParser(prog="jointlaw", description="Joint-embedding learning with the law as an object.")
+    parser = _Parser(prog="jointlaw", description="Joint-embedding learning with the law as an object.")
     parser.add_argument("--version", action="version", version=f"jointlaw {__version__}")
     commands_of = parser.add_subcommands()
-    training = ArgumentParser(description="Train by a recipe into a run folder, and report.")
+    training = _Parser(description="Train by a recipe into a run folder, and report.")
     commands_of.add_subcommand("train", training, help="train by a recipe, judge the result and write a report")
     recipes = {name: recipe_parser(name) for name in RECIPES}
     recipe_commands = training.add_subcommands(dest="recipe")
     for name, recipe in recipes.items():
         recipe_commands.add_subcommand(name, recipe, help=_summary(RECIPES[name]))
     for name, function in _ON_A_RUN.items():
-        command = ArgumentParser(description=_summary(function))
+        command = _Parser(description=_summary(function))
         command.add_function_arguments(function, as_positional=True)
         commands_of.add_subcommand(name, command, help=_summary(function))
     return parser, recipes
@@ -65,7 +69,7 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
 
 def recipe_parser(name: str) -> ArgumentParser:
     """The parser of one recipe: its own signature, then what all recipes share."""
-    parser = ArgumentParser(description=_summary(RECIPES[name]))
+    parser = _Parser(usage=f"jointlaw train {name} [options]", description=_summary(RECIPES[name]))
     parser.add_argument("--config", action="config", help="read options from a YAML file, such as a run's config.yaml")
     parser.add_argument("--method", type=Literal[name], default=name, help="this recipe; a config.yaml names it")
     own = parser.add_function_arguments(RECIPES[name], as_group=True)
@@ -133,9 +137,13 @@ def open_run(folder: Path) -> Project:
     path = folder / "config.yaml"
     if not path.is_file():
         raise ValueError(f"{folder}: expected a run folder with config.yaml, found none. Check the path.")
-    name = yaml.safe_load(path.read_text(encoding="utf-8")).get("method")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: expected the YAML of a run, found something unreadable ({error}).") from error
+    name = config.get("method") if isinstance(config, dict) else None
     if name not in RECIPES:
-        raise ValueError(f"{path}: expected method to be one of {', '.join(RECIPES)}, found {name!r}.")
+        raise ValueError(f"{path}: expected method to be one of {', '.join(RECIPES)}, found {name!r}. Is it a run's?")
     parser = recipe_parser(name)
     return _project(name, parser, parser.parse_path(path), folder)
 

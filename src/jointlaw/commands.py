@@ -111,7 +111,7 @@ def probe_run(project: Project, data: Data, probe_data: str | None = None) -> No
         probe_data: another labelled source, in place of the run's own.
     """
     setup = project.setup
-    probe = setup.load_probe_data(data) if probe_data is None else setup.load_other(probe_data, data)
+    probe = setup.load_probe_data(data, probe_data)
     if probe is None:
         raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
     learner = project.trained(data)

@@ -126,14 +126,19 @@ class Setup:
             )
         return other
 
-    def load_probe_data(self, data: Data) -> Data | None:
-        """The labelled data for probes: ``probe_data``, or the training data where that has labels."""
-        if self.probe_data is None:
-            return data if data.probe.labelled and data.held_out.labelled else None
-        other = self.load_other(self.probe_data, data)
-        if not (other.probe.labelled and other.held_out.labelled):
-            raise ValueError(f"probe_data: expected labelled samples, found none in {self.probe_data}. Leave it out.")
-        return other
+    def load_probe_data(self, data: Data, spec: str | None = None) -> Data | None:
+        """The labelled data for probes: ``spec``, else ``probe_data``, else the training data if it has labels.
+
+        Raises:
+            ValueError: if the data named have no labels.
+        """
+        spec = spec or self.probe_data
+        other = data if spec is None else self.load_other(spec, data)
+        if other.probe.labelled and other.held_out.labelled:
+            return other
+        if spec is None:
+            return None
+        raise ValueError(f"probe_data: expected labelled samples, found none in {spec}. Leave it out.")
 
     def _load(self, spec: str, resolution: int | None) -> Data:
         return load(spec, resolution=resolution, on_bad_file=self.on_bad_file, download=self.download)
