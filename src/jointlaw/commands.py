@@ -11,7 +11,6 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from jointlaw.distributed import rank
 from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.judge import Judgement, judge, probe_figures
 from jointlaw.evaluation.table import Which, write_table
@@ -22,7 +21,7 @@ from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
 from jointlaw.training.online import OnlineProbe
 from jointlaw.training.recipes import Method
-from jointlaw.training.run import choose_precision, fit
+from jointlaw.training.run import choose_precision, first_process, fit
 from jointlaw.training.samples import Data
 from jointlaw.training.setup import Setup
 from jointlaw.training.views import ViewMaker
@@ -72,7 +71,10 @@ def train(project: Project, data: Data) -> None:
     pl.seed_everything(run.seed, verbose=False)
     learner = setup.learner(project.method(), data)
     feed, online = ViewedData(data, views, run.batch, run.seed), _online(data, views, learner)
-    (workspace.resume if run.resume else workspace.start)(project.config)
+    if run.resume:
+        workspace.resume(project.config)
+    elif first_process():
+        workspace.start(project.config)
     _say(*data.notes)
     epochs = run.epochs_for(len(data.train))
     _say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
@@ -81,7 +83,7 @@ def train(project: Project, data: Data) -> None:
     except BaseException as error:
         error.add_note(_what_is_left(workspace, run.resume))
         raise
-    if rank() > 0:
+    if not first_process():
         return
     workspace.save_results(figures)
     if run.report:
@@ -195,7 +197,7 @@ def summarise(workspace: Workspace) -> None:
 
 
 def _say(*lines: str) -> None:
-    if rank() == 0:
+    if first_process():
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
 
@@ -211,7 +213,7 @@ def _online(data: Data, views: ViewMaker, learner: Learner) -> OnlineProbe | Non
 
 def _what_is_left(workspace: Workspace, resumed: bool) -> str:
     """After a failure in training: remove a folder in which nothing was trained, and tell what there is."""
-    if not resumed and workspace.abandon():
+    if not resumed and first_process() and workspace.abandon():
         return "Nothing was trained yet; the run folder was removed."
     return f"The last checkpoint is kept; go on with --run.folder={workspace.folder} --run.resume=true."
 

@@ -48,3 +48,17 @@ def test_unknown_name_says_what_is_near() -> None:
 def test_image_network_on_vectors_is_refused() -> None:
     with pytest.raises(ValueError, match="--encoder=mlp"):
         build_encoder("conv", (30,))
+
+
+def test_vision_transformers_take_small_crops() -> None:
+    encoder = build_encoder("vit_tiny_patch16_224", (3, 32, 32))
+    assert encoder(torch.rand(2, 3, 16, 16)).shape == (2, 192)
+
+
+def test_names_that_merely_contain_vit_are_no_vision_transformers() -> None:
+    assert feature_width(build_encoder("mobilevit_xxs", (3, 64, 64)), (3, 64, 64)) > 100
+
+
+def test_an_encoder_that_cannot_take_the_samples_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"samples of shape \(3, 8, 8\)"):
+        feature_width(build_encoder("swin_tiny_patch4_window7_224", (3, 8, 8)), (3, 8, 8))

@@ -216,3 +216,13 @@ def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     resumed = subprocess.run(command("cut", "--run.resume"), cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "Warning" not in resumed.stderr
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_two_processes_write_one_run(tmp_path: Path) -> None:
+    settings = ["--width=32", "--run.epochs=2", "--run.threads=1", "--run.devices=2", "--run.accelerator=cpu"]
+    command = [sys.executable, "-m", "jointlaw.cli", "train", "rectified-lpjepa", "--run.folder=run", *settings]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/report.html").exists()
+    assert len(read_history(tmp_path / "run/metrics.csv")) == 2

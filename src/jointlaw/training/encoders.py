@@ -40,8 +40,14 @@ def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
     """Width F of the features ``[B, F]`` that an encoder makes of samples of a shape."""
     was_training = encoder.training
     encoder.eval()
-    with torch.no_grad():
-        features: Tensor = encoder(torch.zeros(2, *shape))
+    try:
+        with torch.no_grad():
+            features: Tensor = encoder(torch.zeros(2, *shape))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ValueError(
+            f"encoder: expected one that takes samples of shape {shape}, found {error} Choose another --encoder, or "
+            "another --views.size."
+        ) from error
     encoder.train(was_training)
     if features.ndim != 2:
         raise ValueError(
@@ -65,8 +71,8 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
             "See timm.list_models()."
         )
     options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
-    if "vit_" in name or "deit" in name:
-        options["img_size"] = size
+    if name.startswith(("vit_", "deit")):
+        options |= {"img_size": size, "dynamic_img_size": True}  # small crops are smaller
         if small_stem:
             options["patch_size"] = _patch(size)
     if "convnext" in name and small_stem:

@@ -96,7 +96,7 @@ class Learner(pl.LightningModule):
         """Features and embeddings of held-out samples, for probes and other onlookers; no state changes."""
         features, context = self._through(self.encoder, self.projector, batch.images)
         z = self.objective.activate(context)
-        self.log("valid/activity", (z != 0).float().mean(), batch_size=z.shape[1])
+        self.log("valid/activity", (z != 0).float().mean(), batch_size=z.shape[1], sync_dist=True)
         return {"features": features, "embeddings": z}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

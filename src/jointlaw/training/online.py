@@ -89,5 +89,5 @@ class OnlineProbe(pl.Callback):
         """Log the accuracies and start counting anew."""
         for name, metric in self.accuracy.items():
             if metric.update_called and not trainer.sanity_checking:
-                pl_module.log(f"probe/{name}", metric.compute(), prog_bar=True)
+                pl_module.log(f"probe/{name}", metric.compute(), prog_bar=True, sync_dist=True)
             metric.reset()

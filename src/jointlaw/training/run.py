@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
 from jointlaw.training.callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
 from jointlaw.training.datamodule import ViewedData
@@ -48,10 +50,17 @@ def fit(
         trainer.save_checkpoint(workspace.last)
     if trainer.is_global_zero:
         workspace.save_weights(learner)
+    if dist.is_initialized():
+        dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
     figures: dict[str, float] = {"epochs": trainer.max_epochs or 0, "seed": run.seed}
     if speed.seconds:
         figures |= {"images_per_second": speed.samples / speed.seconds, "seconds": speed.seconds}
     return figures
+
+
+def first_process() -> bool:
+    """Whether this process writes and speaks; Lightning's launcher tells, before the processes are joined."""
+    return not rank_zero_only.rank  # type: ignore[attr-defined]
 
 
 def choose_precision(run: Run) -> str:
