@@ -121,7 +121,7 @@ class UpperQuantiles(Regularizer):
         n = \lceil \text{margin} \cdot \pi B \rceil
 
     with ``X_(1) <= ... <= X_(B)`` a sample of the law before its rectifier and pi its share of active units. Matching
-    the values around and above the threshold fixes how often each unit fires, also that of a unit which is silent in
+    the values around and above the threshold holds how often each unit fires, also that of a unit which is silent in
     this batch; how far below the threshold silent samples lie stays free.
 
     Reductions: sum over the n upper samples, divided by the batch size; mean over views and units. Units: squared

@@ -54,8 +54,8 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         hidden: width of the projector's hidden layers (default: width).
         invariance: weight of the squared distance between views.
         matching: weight of the sliced distance to the law.
-        firing: weight of the units' upper quantiles before the rectifier, which keep every unit alive and make the
-            dial exact.
+        firing: weight of the units' upper quantiles before the rectifier, which keep units alive and hold the dial
+            near its plan.
         slices: directions in which batch and law are compared; by default a mixture of dense orthogonal blocks,
             sparse blocks and coordinate axes.
         targets: how the law's sorted projections are had; by default expected order statistics.
