@@ -32,8 +32,8 @@ def measure(
 ) -> dict[str, float | None]:
     data = setup.load_data()
     pl.seed_everything(setup.run.seed, verbose=False)
-    firing = {"firing": 0.0} if paper else {}
-    method = rectified_lpjepa(loc=loc, p=p, width=width, slices=slices, seed=setup.run.seed, **firing)
+    rate = {"rate": 0.0} if paper else {}
+    method = rectified_lpjepa(loc=loc, p=p, width=width, slices=slices, seed=setup.run.seed, **rate)
     learner, views = setup.learner(method, data), setup.view_maker(data)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "run")

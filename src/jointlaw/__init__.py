@@ -13,7 +13,7 @@ from jointlaw.laws import (
 from jointlaw.networks import MLP, ConvEncoder, MLPEncoder, Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
-from jointlaw.regularizers import Regularizer, SlicedWasserstein, UpperQuantiles
+from jointlaw.regularizers import Regularizer, SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome, Views
 
 __version__ = "0.1.0"
@@ -33,6 +33,5 @@ __all__ = [
     "Regularizer",
     "SlicedWasserstein",
     "TruncatedGeneralizedGaussian",
-    "UpperQuantiles",
     "Views",
 ]

@@ -1,6 +1,5 @@
 """Regularizers: how far a batch of embeddings is from a law."""
 
-import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -11,8 +10,8 @@ from jointlaw import check
 from jointlaw.distributed import gather
 from jointlaw.functional.families import Axes, FastOrthogonal, Mixture, Slices, Sparse
 from jointlaw.functional.matching import Piece, sliced_wasserstein
-from jointlaw.functional.targets import OrderStatistics, Targets, unit_order_statistics
-from jointlaw.laws import Law, RectifiedGeneralizedGaussian
+from jointlaw.functional.targets import OrderStatistics, Targets
+from jointlaw.laws import Law
 from jointlaw.laws.fixed import Fixed
 
 
@@ -112,48 +111,6 @@ class SlicedWasserstein(Regularizer):
             blocks = self.slices.blocks(columns.detach(), _generator(z.device, self.seed, step, 0))
             pieces = (Piece(weight, block, target(block)) for weight, block in blocks)
             return sliced_wasserstein(columns, views, pieces)
-
-
-class UpperQuantiles(Regularizer):
-    r"""Distance of each unit's upper order statistics to the law's, before the rectifier.
-
-    .. math:: \frac{1}{V B D} \sum_{v, j} \sum_{r = 1}^{n} (h_{v j (B + 1 - r)} - E[X_{(B + 1 - r)}])^2, \quad
-        n = \lceil \text{margin} \cdot \pi B \rceil
-
-    with ``X_(1) <= ... <= X_(B)`` a sample of the law before its rectifier and pi its share of active units. Matching
-    the values around and above the threshold holds how often each unit fires, also that of a unit which is silent in
-    this batch; how far below the threshold silent samples lie stays free.
-
-    Reductions: sum over the n upper samples, divided by the batch size; mean over views and units. Units: squared
-    embedding units. The batch is that of all processes.
-
-    Args:
-        law: rectified; its ``before`` gives the order statistics.
-        margin: how many times the expected number of active samples are looked at (at least 2 samples, at most all).
-
-    Raises:
-        ValueError: if margin is below 1.
-
-    Source: ours; Kuang et al. (2026), arXiv 2602.01456, match rectified embeddings only.
-    """
-
-    def __init__(self, law: RectifiedGeneralizedGaussian, margin: float = 3.0) -> None:
-        super().__init__()
-        if not margin >= 1:
-            raise ValueError(f"UpperQuantiles: expected margin >= 1, found {margin}. 3 is a good choice.")
-        self.fixed = Fixed(law.before)
-        self.share = min(1.0, margin * float(law.activity))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Measure projector outputs ``[B, D]`` or ``[V, B, D]``, before the rectifier."""
-        check.embeddings("UpperQuantiles", z)
-        z = gather(z, dim=-2)
-        z = z if z.dtype == torch.float64 else z.float()
-        batch = z.shape[-2]
-        upper = min(batch, max(2, math.ceil(self.share * batch)))
-        target = unit_order_statistics(self.fixed.law, batch, z.device, z.dtype)[batch - upper :]
-        gap = z.topk(upper, dim=-2).values - target.flip(0).unsqueeze(1)  # [..., n, D]
-        return gap.square().mean() * (upper / batch)
 
 
 def default_slices() -> Mixture:

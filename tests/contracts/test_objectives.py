@@ -19,7 +19,7 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "rectified, p = 2": lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian(2.0, -1.0)),
     "plain target": lambda: RectifiedLpJEPA(GeneralizedGaussian(1.0)),
     "as published": lambda: RectifiedLpJEPA(
-        RectifiedGeneralizedGaussian(1.0), firing=0.0, slices=Uniform(256), targets=TwoSample(shared=False)
+        RectifiedGeneralizedGaussian(1.0), rate=0.0, slices=Uniform(256), targets=TwoSample(shared=False)
     ),
 }
 

@@ -9,7 +9,8 @@ from jointlaw.functional.families import Slices
 from jointlaw.functional.targets import Targets
 from jointlaw.laws import Law, RectifiedGeneralizedGaussian
 from jointlaw.objectives.objective import Objective
-from jointlaw.regularizers import SlicedWasserstein, UpperQuantiles
+from jointlaw.objectives.threshold import Threshold
+from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
 
@@ -26,27 +27,26 @@ def pairwise_mse(z: Float[Tensor, "views batch dim"]) -> Float[Tensor, ""]:
 class RectifiedLpJEPA(Objective):
     """Views of one sample agree, and every batch of embeddings follows a law.
 
-    With ``z = relu(h)`` for the projector's output h,
+    With ``z = relu(h - t)`` for the projector's output h and a threshold t per unit,
 
-    ``loss = invariance * MSE(z_v, z_w) + matching * SW2(z, law) + firing * UpperQuantiles(h, law)``.
+    ``loss = invariance * MSE(z_v, z_w) + matching * SW2(z, law)``.
 
     The squared error is a mean over pairs of views, batch and width; the sliced 2-Wasserstein distance a mean over
-    views, slices and batch; the last term a mean over views, units and batch, of which only each unit's upper samples
-    count. All are in squared embedding units.
+    views, slices and batch. Both are in squared embedding units.
 
-    Why the third term: a rectifier passes no gradient to a silent unit, so pulls between an active and a silent view
+    Why thresholds: a rectifier passes no gradient to a silent unit, so pulls between an active and a silent view
     only ever lower the active one, units fall silent for good, and the share of active units drifts below the law's.
-    Before the rectifier the same law is continuous, and its upper quantiles fix how often a unit fires.
+    A threshold follows the unit's own quantile instead (see ``Threshold``), which holds the share where it was planned.
 
     The four ablations of the paper are ``rectify`` (features) times the law (target): ``RectifiedGeneralizedGaussian``
-    or ``GeneralizedGaussian``. Only rectified features with a rectified target can reach zero, and only they have the
-    third term.
+    or ``GeneralizedGaussian``. Only rectified features with a rectified target can reach zero, and only they have
+    thresholds.
 
     Args:
         law: the law of one unit; units are independent and identically distributed.
         invariance: weight of the squared error.
         matching: weight of the sliced distance to the law.
-        firing: weight of the units' upper quantiles before the rectifier; 0 is the paper's loss.
+        rate: how fast thresholds follow; 0 keeps them at zero, which is the paper's rectifier.
         rectify: whether embeddings are rectified.
         slices: directions in which batch and law are compared (default: see ``SlicedWasserstein``).
         targets: how the law's sorted projections are had (default: see ``SlicedWasserstein``).
@@ -56,7 +56,7 @@ class RectifiedLpJEPA(Objective):
         ValueError: for negative weights, fewer than two views, or a batch of one.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4.
-    Differs from the authors' code in: the term ``firing``; the default slices, a mixture of dense ones, sparse ones
+    Differs from the authors' code in: the thresholds; the default slices, a mixture of dense ones, sparse ones
     and axes; the default targets, expected order statistics instead of a draw per step; more than two views are
     allowed. The recipe ``rectified-lpjepa-paper`` has the paper's setting.
     """
@@ -67,42 +67,43 @@ class RectifiedLpJEPA(Objective):
         *,
         invariance: float = 25.0,
         matching: float = 125.0,
-        firing: float = 40.0,
+        rate: float = 0.03,
         rectify: bool = True,
         slices: Slices | None = None,
         targets: Targets | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        check.non_negative("RectifiedLpJEPA", invariance=invariance, matching=matching, firing=firing)
+        check.non_negative("RectifiedLpJEPA", invariance=invariance, matching=matching, rate=rate)
         self.invariance = invariance
         self.matching = matching
-        self.firing = firing
         self.rectify = rectify
         self.distance = SlicedWasserstein(law, slices, targets, seed=seed)
-        self.quantiles: UpperQuantiles | None = None
-        if rectify and firing > 0 and isinstance(law, RectifiedGeneralizedGaussian):
-            self.quantiles = UpperQuantiles(law)
+        self.threshold: Threshold | None = None
+        if rectify and rate > 0 and isinstance(law, RectifiedGeneralizedGaussian):
+            self.threshold = Threshold(law, rate)
 
     def activate(self, z: Tensor) -> Tensor:
         """Rectify, unless the features are plain."""
+        if self.threshold is not None:
+            above: Tensor = self.threshold(z)
+            return above
         return torch.relu(z) if self.rectify else z
 
     def forward(self, z: Embeddings) -> Outcome:
         """Judge projector outputs ``[V, B, D]`` of V >= 2 views."""
         check.views("RectifiedLpJEPA", z.context, least=2)
         embeddings = self.activate(z.context)
-        terms = {
-            "invariance": (self.invariance, pairwise_mse(embeddings)),
-            "matching": (self.matching, self.distance(embeddings)),
-        }
-        if self.quantiles is not None:
-            terms["firing"] = (self.firing, self.quantiles(z.context))
-        return Outcome.weigh(**terms)
+        return Outcome.weigh(
+            invariance=(self.invariance, pairwise_mse(embeddings)),
+            matching=(self.matching, self.distance(embeddings)),
+        )
 
     def update(self, z: Embeddings) -> None:
-        """Move on to the next step's slices."""
+        """Move on to the next step's slices, and let the thresholds follow."""
         self.distance.update()
+        if self.threshold is not None:
+            self.threshold.update(z.context)
 
     @property
     def matcher(self) -> SlicedWasserstein:

@@ -36,7 +36,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     hidden: int | None = None,
     invariance: float = 25.0,
     matching: float = 125.0,
-    firing: float = 40.0,
+    rate: float = 0.03,
     slices: Slices | None = None,
     targets: Targets | None = None,
     rectified_features: bool = True,
@@ -54,8 +54,8 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         hidden: width of the projector's hidden layers (default: width).
         invariance: weight of the squared distance between views.
         matching: weight of the sliced distance to the law.
-        firing: weight of the units' upper quantiles before the rectifier, which keep units alive and hold the dial
-            near its plan.
+        rate: how fast each unit's threshold follows the planned share of active samples, in [0, 1]; 0 is a plain
+            rectifier, which lets units die.
         slices: directions in which batch and law are compared; by default a mixture of dense orthogonal blocks,
             sparse blocks and coordinate axes.
         targets: how the law's sorted projections are had; by default expected order statistics.
@@ -70,7 +70,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         law,
         invariance=invariance,
         matching=matching,
-        firing=firing,
+        rate=rate,
         rectify=rectified_features,
         slices=slices,
         targets=targets,
@@ -107,7 +107,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
         law,
         invariance=invariance,
         matching=matching,
-        firing=0.0,
+        rate=0.0,
         slices=Uniform(slices),
         targets=TwoSample(shared=False),
         seed=seed,
