@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from jointlaw.evaluation.sparsity import constant_units, dead_units, l0, l1, unit_activity
+from jointlaw.evaluation.sparsity import constant_units, dead_units, l0, l1, unit_activity, unit_entropy
+from jointlaw.laws import RectifiedGeneralizedGaussian
 
 Z = torch.tensor([[1.0, 0.0, -2.0, 0.0], [0.0, 0.0, 3.0, 0.0], [4.0, 0.0, 4.0, 4.0]])
 
@@ -58,3 +59,14 @@ def test_integers_and_vectors_are_refused() -> None:
             measure(torch.zeros(3))
         with pytest.raises(ValueError, match="floating embeddings"):
             measure(torch.zeros(3, 3, dtype=torch.int64))
+
+
+def test_entropy_of_units_that_follow_a_law_is_the_law_s() -> None:
+    law = RectifiedGeneralizedGaussian.with_activity(0.3)
+    z = law.sample((20_000, 6), generator=torch.Generator().manual_seed(0))
+    expected = law.to(dtype=torch.float64).renyi_entropy()
+    torch.testing.assert_close(unit_entropy(z), expected.expand(6), rtol=0, atol=0.03)
+
+
+def test_entropy_of_a_silent_unit_is_unknown() -> None:
+    assert unit_entropy(torch.zeros(50, 1)).isnan().all()

@@ -1,5 +1,6 @@
 """All figures of a trained learner: what ``results.json`` holds and a report shows."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -42,10 +43,10 @@ class Judgement:
 def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, batch: int, seed: int = 0) -> Judgement:
     """Measure a learner on held-out data.
 
-    Sparsity, dependence and the distance to the law are measured on held-out samples in views drawn as in training,
-    repeated until there are 5,000 of them; RankMe on clean held-out samples. A unit is dead if no such view wakes it,
-    nor any view of a training sample where fewer than 5,000 samples are held out. Probes learn on clean
-    samples of ``probe.probe`` and are judged on ``probe.held_out``.
+    Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
+    in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. A unit is
+    dead if no such view wakes it, nor any view of a training sample where fewer than 5,000 samples are held out.
+    Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
 
     Args:
         learner: trained.
@@ -69,6 +70,7 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
         "rankme.backbone": geometry.rankme(clean.features),
         "rankme.projector": geometry.rankme(clean.embeddings),
         "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
+        "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
     figures |= law_figures(learner.objective.matcher, drawn, batch)
     found, notes = probe_figures(learner, probe, views, batch, seed)
@@ -77,7 +79,7 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
 
 def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> dict[str, float | None]:
     """Distance to the law beside its two anchors, and the activity that the law plans."""
-    names = ("sparsity.l0_expected", "matching.value", "matching.floor", "matching.collapse")
+    names = ("sparsity.l0_expected", "entropy.expected", "matching.value", "matching.floor", "matching.collapse")
     if matcher is None:
         return dict.fromkeys(names)
     size = min(batch, len(drawn) // 2)
@@ -88,7 +90,8 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
     law = matcher.law
     planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
-    return dict(zip(names, (planned, sum(values) / len(values), floor, collapse), strict=True))
+    found = (planned, float(law.entropy()), sum(values) / len(values), floor, collapse)
+    return dict(zip(names, found, strict=True))
 
 
 PROBES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
@@ -127,6 +130,12 @@ def probe_figures(
             figures[name] = None
             notes.append(f"{name}: not measured. {error}")
     return figures, tuple(notes)
+
+
+def _finite_mean(values: Tensor) -> float | None:
+    """The mean over the units that have a value; None where no unit has."""
+    mean = values.nanmean().item()
+    return None if math.isnan(mean) else mean
 
 
 def _drawn(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:

@@ -1,6 +1,7 @@
 """How sparse embeddings are. High values mean dense, for ``l0`` and ``l1`` alike."""
 
 import torch
+from scipy.stats import differential_entropy
 from torch import Tensor
 
 from jointlaw import check
@@ -87,3 +88,33 @@ def constant_units(z: Tensor) -> float:
     """
     check.embeddings("constant_units", z)
     return (z.amax(dim=0) == z.amin(dim=0)).double().mean().item()
+
+
+FEWEST_VALUES = 8
+"""Fewer non-zero values than this say nothing about a density."""
+
+
+@torch.no_grad()
+def unit_entropy(z: Tensor) -> Tensor:
+    r"""Estimated d-dimensional (Renyi) entropy of each unit, ``H2(pi_j) + pi_j h_j``, ``[D]`` in float64 and nats.
+
+    ``pi_j`` is the measured share of non-zero values, H2 the binary entropy and ``h_j`` the differential entropy of
+    those values, by spacings (SciPy's ``differential_entropy``). Units with fewer than eight non-zero values give NaN:
+    there is nothing to estimate ``h_j`` from. Under a law the mean over units approaches its ``renyi_entropy``.
+
+    Args:
+        z: embeddings ``[B, D]``.
+
+    Source: Kuang et al. (2026), arXiv 2602.01456 (the entropy that their law maximises).
+    """
+    check.embeddings("unit_entropy", z)
+    return torch.tensor([_entropy(unit[unit != 0], len(unit)) for unit in z.double().T], dtype=torch.float64)
+
+
+def _entropy(values: Tensor, count: int) -> float:
+    share = len(values) / count
+    if len(values) < FEWEST_VALUES:
+        return float("nan")
+    weights = torch.tensor([share, 1 - share], dtype=torch.float64)
+    binary = -torch.special.xlogy(weights, weights).sum().item()
+    return float(binary + share * differential_entropy(values.numpy(force=True)))
