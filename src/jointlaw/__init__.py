@@ -6,6 +6,8 @@ global state. Training lives in ``jointlaw.training``, judging in ``jointlaw.eva
 
 from jointlaw.laws import (
     GeneralizedGaussian,
+    JointGaussian,
+    JointMixture,
     Law,
     RectifiedGeneralizedGaussian,
     TruncatedGeneralizedGaussian,
@@ -23,6 +25,8 @@ __all__ = [
     "ConvEncoder",
     "Embeddings",
     "GeneralizedGaussian",
+    "JointGaussian",
+    "JointMixture",
     "Law",
     "MLPEncoder",
     "Objective",

@@ -12,9 +12,9 @@ Shape = Size | list[int] | tuple[int, ...]
 
 
 class Law(Distribution):
-    """A ``torch.distributions.Distribution`` rebuilt from its own tensors by ``type(law)(**law.tensors)``.
+    """A ``torch.distributions.Distribution`` rebuilt from its own tensors.
 
-    A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, takes
+    ``type(law)(**law.tensors, **law.constants)`` is the same law. A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, takes
     ``validate_args`` besides, and draws samples in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
     """
 
@@ -22,6 +22,11 @@ class Law(Distribution):
     def tensors(self) -> dict[str, Tensor]:
         """The constructor's tensors by name."""
         return {name: getattr(self, name) for name in self.arg_constraints}
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The constructor's other arguments by name (none, unless a law says otherwise)."""
+        return {}
 
     @abstractmethod
     def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
@@ -64,7 +69,7 @@ class Law(Distribution):
 
     def _rebuild(self, tensors: dict[str, Tensor]) -> Self:
         build: Any = type(self)
-        law: Self = build(**tensors, validate_args=False)  # they were checked when this law was built
+        law: Self = build(**tensors, **self.constants, validate_args=False)  # they were checked when this law was built
         law._validate_args = self._validate_args
         return law
 

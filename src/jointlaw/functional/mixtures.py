@@ -1,0 +1,150 @@
+"""Log-densities of the components of a Gaussian mixture, without a tensor of every sample's distance to every mean."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from jointlaw.functional.linalg import arrange, squeeze, whiten, wide, without_autocast
+
+CHUNK = 2**20  # numbers held at once by the loop over components
+LOG_2PI = math.log(2 * math.pi)
+
+
+@without_autocast
+def component_log_densities(value: Tensor, loc: Tensor, scale_tril: Tensor) -> Tensor:
+    r"""Log N(x; m_k, S_k) of every component, ``[*, K]`` in float64, in nats.
+
+    .. math:: -\frac{1}{2} (x - m_k)^\top S_k^{-1} (x - m_k) - \frac{1}{2} \log\det S_k - \frac{E}{2} \log 2 \pi
+
+    A covariance shared by all components whitens values and means once and takes all distances by one matrix product,
+    in float64 since it cancels; so do independent coordinates. Components with a factor each are visited in turn, with
+    the gradient formed anew in the backward pass: memory holds no ``[B, K, E]`` unless ``loc`` itself has a batch.
+    (That path can be differentiated once.)
+
+    Args:
+        value: ``[*, E]``.
+        loc: means ``[*, K, E]``.
+        scale_tril: Cholesky factors ``[*, K, E, E]`` (one dimension more than ``loc``), or standard deviations of
+            independent coordinates ``[*, K, E]`` or ``[*, K, 1]``. Size 1 in the place of K or of a batch dimension
+            is shared, without a copy.
+    """
+    dtype = torch.promote_types(torch.promote_types(value.dtype, loc.dtype), torch.float32)
+    value, loc, scale_tril = value.to(dtype), loc.to(dtype), scale_tril.to(dtype)
+    matrix = scale_tril.ndim == loc.ndim + 1
+    if scale_tril.shape[-3 if matrix else -2] == 1:
+        return _shared(value, loc, scale_tril, matrix)
+    if not matrix:
+        return _independent(value, loc, scale_tril)
+    if squeeze(loc, 2).ndim == 2 and squeeze(scale_tril, 3).ndim == 3:
+        rows, restore = arrange(value, loc.shape[:-2])
+        result: Tensor = _Streamed.apply(rows, squeeze(loc, 2), squeeze(scale_tril, 3))
+        return restore(result)
+    parts = [
+        _full(value - loc[..., k, :], scale_tril[..., k, :, :]) for k in range(max(loc.shape[-2], scale_tril.shape[-3]))
+    ]
+    return torch.stack(parts, -1)
+
+
+def log_det(scale_tril: Tensor, matrix: bool, dim: int) -> Tensor:
+    """Half the logarithm of det S, in float64: the sum of the logarithms of the factor's diagonal, ``[*]``."""
+    diagonal = scale_tril.diagonal(dim1=-2, dim2=-1) if matrix else scale_tril
+    total = wide(diagonal).double().log().sum(-1)
+    return total * dim if not matrix and scale_tril.shape[-1] == 1 else total
+
+
+def squared_distances(x: Tensor, points: Tensor) -> Tensor:
+    """|x - m_k|^2 ``[*, K]`` in float64 of vectors ``[*, E]`` from points ``[*, K, E]`` by one matrix product."""
+    x, points = x.double(), points.double()
+    size = x.square().sum(-1, keepdim=True) + points.square().sum(-1)
+    return (size - 2 * _inner(x, points)).clamp(min=0)
+
+
+def _inner(x: Tensor, points: Tensor) -> Tensor:
+    rows, restore = arrange(x, points.shape[:-2])
+    return restore(rows @ squeeze(points, 2).mT)
+
+
+def _centre(loc: Tensor) -> Tensor:
+    """A point amid the means: what is subtracted before squares are taken. Its gradient is zero."""
+    return loc.detach().mean(-2, keepdim=True)
+
+
+def _shared(value: Tensor, loc: Tensor, scale_tril: Tensor, matrix: bool) -> Tensor:
+    centre = _centre(loc)
+    scale = scale_tril.squeeze(-3 if matrix else -2)
+    x, means = value - centre.squeeze(-2), loc - centre
+    x, means = (whiten(x, scale), whiten(means, scale_tril)) if matrix else (x / scale, means / scale_tril)
+    dim = loc.shape[-1]
+    return -0.5 * (squared_distances(x, means) + dim * LOG_2PI) - log_det(scale_tril, matrix, dim)
+
+
+def _independent(value: Tensor, loc: Tensor, deviation: Tensor) -> Tensor:
+    centre = _centre(loc)
+    x, means = value - centre.squeeze(-2), loc - centre
+    weight = deviation.double() ** -2
+    if deviation.shape[-1] == 1:
+        distance = squared_distances(x, means) * weight.squeeze(-1)
+    else:
+        x, means = x.double(), means.double()
+        constant = (means.square() * weight).sum(-1)
+        distance = _inner(x.square(), weight) - 2 * _inner(x, means * weight) + constant
+        distance = distance.clamp(min=0)
+    dim = loc.shape[-1]
+    return -0.5 * (distance + dim * LOG_2PI) - log_det(deviation, False, dim)
+
+
+def _full(gap: Tensor, factor: Tensor) -> Tensor:
+    distance = whiten(gap, factor).double().square().sum(-1)
+    return -0.5 * (distance + gap.shape[-1] * LOG_2PI) - log_det(factor, True, gap.shape[-1])
+
+
+class _Streamed(torch.autograd.Function):
+    """Components with a factor each, a few at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, loc: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(x, loc, factor)
+        parts = [_full_rows(x, loc[part], factor[part]) for part in _chunks(x, loc)]
+        return torch.cat(parts).T.contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, loc, factor = ctx.saved_tensors
+        g = upstream.T.to(x.dtype).unsqueeze(-1)  # [K, N, 1]
+        to_x, to_loc, to_factor = torch.zeros_like(x), torch.empty_like(loc), torch.empty_like(factor)
+        for part in _chunks(x, loc):
+            triangle, weight = factor[part], g[part]
+            white = _whitened(x, loc[part], triangle)
+            pull = weight * torch.linalg.solve_triangular(triangle, white, upper=False, left=False)  # g (x - m)^T S^-1
+            to_x -= pull.sum(0)
+            to_loc[part] = pull.sum(1)
+            step = (pull.mT @ white).tril()
+            step.diagonal(dim1=-2, dim2=-1).sub_(weight.sum(1) / triangle.diagonal(dim1=-2, dim2=-1))
+            to_factor[part] = step
+        return to_x, to_loc, to_factor
+
+
+def _chunks(x: Tensor, loc: Tensor) -> list[slice]:
+    step = max(1, CHUNK // max(1, x.numel()))
+    return [slice(start, start + step) for start in range(0, loc.shape[0], step)]
+
+
+def _whitened(x: Tensor, loc: Tensor, triangle: Tensor) -> Tensor:
+    """(x - m_k) L_k^-T, ``[chunk, N, E]``."""
+    white: Tensor = torch.linalg.solve_triangular(triangle.mT, x - loc.unsqueeze(1), upper=True, left=False)
+    return white
+
+
+def _full_rows(x: Tensor, loc: Tensor, triangle: Tensor) -> Tensor:
+    distance = _whitened(x, loc, triangle).square().sum(-1).double()  # [chunk, N]
+    dim = x.shape[-1]
+    return -0.5 * (distance + dim * LOG_2PI) - log_det(triangle, True, dim).unsqueeze(-1)
+
+
+def log_weights(logits: Tensor) -> Tensor:
+    """Normalised logarithms of the weights, in float64; components with logit -inf are empty."""
+    return torch.log_softmax(logits.double(), -1)
