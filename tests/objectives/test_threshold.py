@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.objectives.threshold import Threshold
+
+LAW = RectifiedGeneralizedGaussian.with_activity(0.05)
+
+
+def test_units_of_any_location_and_spread_come_to_fire_as_often_as_planned() -> None:
+    generator = torch.Generator().manual_seed(0)
+    loc, scale = torch.linspace(-4, 4, 16), torch.linspace(0.5, 2, 16)
+    threshold = Threshold(LAW)
+    for _ in range(2000):
+        threshold.update(loc + scale * torch.randn(2, 128, 16, generator=generator))
+    z = threshold(loc + scale * torch.randn(40_000, 16, generator=generator))
+    share = (z > 0).float().mean(0)
+    torch.testing.assert_close(share, torch.full((16,), 0.05), rtol=0, atol=0.01)
+    assert abs(float(share.mean()) - 0.05) < 0.002
+
+
+def test_a_step_is_at_most_one_scale() -> None:
+    threshold = Threshold(RectifiedGeneralizedGaussian(2.0, -4.0), rate=1.0)
+    threshold.update(torch.ones(8, 3))
+    torch.testing.assert_close(threshold.level, torch.ones(3))
+
+
+def test_only_update_changes_the_levels_and_no_gradient_reaches_them() -> None:
+    threshold = Threshold(LAW)
+    h = torch.randn(8, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    threshold(h).sum().backward()
+    assert threshold.level.ndim == 0
+    assert list(threshold.parameters()) == []
+    threshold.update(h)
+    assert not threshold.level.requires_grad
+
+
+def test_levels_go_through_a_state_dict_into_a_module_that_knows_no_width() -> None:
+    threshold = Threshold(LAW)
+    threshold.update(torch.ones(8, 3))
+    fresh = Threshold(LAW)
+    fresh.load_state_dict(threshold.state_dict())
+    torch.testing.assert_close(fresh.level, threshold.level)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, 1.5, float("nan")])
+def test_impossible_rates_are_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="0 < rate <= 1"):
+        Threshold(LAW, rate=rate)
