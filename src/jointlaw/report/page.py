@@ -26,10 +26,17 @@ def write_report(path: str | os.PathLike[str], contents: Contents) -> None:
     Raises:
         ValueError: if the folder does not exist.
     """
-    target = Path(path)
+    write_whole(Path(path), render(contents))
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a page beside its place and move it there: a reader never meets half of it.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
     if not target.parent.is_dir():
         raise ValueError(f"write_report: expected a folder {target.parent}, found none. Create it first.")
-    text = render(contents)
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         # File names need not be valid text; what cannot be encoded is shown as an escape.
@@ -59,27 +66,35 @@ class Section:
         return [plot for plot in self.plots if isinstance(plot, Absent)]
 
 
-def render(contents: Contents) -> str:
-    """The page's HTML; every label, name and text is escaped by the template engine."""
-    environment = Environment(
+def templates() -> Environment:
+    """The pages' templates; every label, name and text is escaped by the engine."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(contents: Contents) -> str:
+    """The page's HTML."""
     plane, rows = draw_map(contents), strips(contents)
-    return environment.get_template("page.html").render(
-        contents=contents,
-        overview=_overview(contents),
-        tiles=tiles(contents),
-        sections=_sections(contents, plane.chart),
-        cards=[[card.png, card.label, card.name] for card in plane.cards],
-        strips=rows,
-        agreement=_agreement(rows),
-        probes=probe_table(contents),
-        figures=every_figure(contents),
-        plotly=get_plotlyjs(),
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            contents=contents,
+            overview=_overview(contents),
+            tiles=tiles(contents),
+            sections=_sections(contents, plane.chart),
+            cards=[[card.png, card.label, card.name] for card in plane.cards],
+            strips=rows,
+            agreement=_agreement(rows),
+            probes=probe_table(contents),
+            figures=every_figure(contents),
+            plotly=get_plotlyjs(),
+        )
     )
 
 

@@ -1,0 +1,78 @@
+"""An experiment's page: sections of words, tables and plots, in the dress of the run report."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from jointlaw.report.canvas import Absent, Chart
+from jointlaw.report.page import templates, write_whole
+
+
+@dataclass(frozen=True)
+class TableOfFigures:
+    """A table: the first column names the row, the others hold its figures as text.
+
+    Attributes:
+        title: what it shows, for who cannot see it.
+        columns: headings.
+        rows: as many cells each.
+        note: a line under it.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"TableOfFigures: expected {len(self.columns)} cells in each row of {self.title!r}.")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section: heading, a sentence, tables, then plots and what stands in their place."""
+
+    name: str
+    title: str
+    introduction: str
+    tables: Sequence[TableOfFigures] = ()
+    plots: Sequence[Chart | Absent] = ()
+
+    @property
+    def charts(self) -> list[Chart]:
+        """The plots that could be made."""
+        return [plot for plot in self.plots if isinstance(plot, Chart)]
+
+    @property
+    def absent(self) -> list[Absent]:
+        """The plots that could not, with their reasons."""
+        return [plot for plot in self.plots if isinstance(plot, Absent)]
+
+
+@dataclass(frozen=True)
+class Essay:
+    """All that an experiment's page shows.
+
+    Attributes:
+        title: heading.
+        command: what makes it again.
+        introduction: what was asked.
+        sections: the parts, in order.
+        environment: versions and machine.
+    """
+
+    title: str
+    command: str
+    introduction: str
+    sections: Sequence[Part] = field(default_factory=tuple)
+    environment: str = ""
+
+
+def write_essay(path: str | os.PathLike[str], essay: Essay) -> None:
+    """Write the page to ``path``, whole or not at all; its folder must exist."""
+    text = templates().get_template("essay.html").render(essay=essay, plotly=get_plotlyjs())
+    write_whole(Path(path), text)
