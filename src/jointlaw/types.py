@@ -51,3 +51,16 @@ class Outcome(NamedTuple):
             raise ValueError("Outcome.weigh: expected at least one term such as invariance=(25.0, value), found none.")
         loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return cls(loss, {name: term.detach() for name, (_, term) in terms.items()})
+
+
+class Memory(NamedTuple):
+    """What a bank remembers.
+
+    Attributes:
+        embeddings: ``[M, D]``, one per slot.
+        log_weights: ``[M]``, how many embeddings a slot counts for, in nats: 0 is one, -inf an empty slot. Their
+            exponentials sum to the number of embeddings remembered.
+    """
+
+    embeddings: Float[Tensor, "size dim"]
+    log_weights: Float[Tensor, " size"]
