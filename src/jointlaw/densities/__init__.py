@@ -1,5 +1,36 @@
 """Densities: modules that return laws, learned by gradient or fitted to embeddings."""
 
+from jointlaw.densities.choice import BIC, Choice, HeldOut, choose_components
+from jointlaw.densities.covariances import COVARIANCES, Covariance, Diagonal, Full, Shared, Spherical
 from jointlaw.densities.density import Density
+from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization, Fit
+from jointlaw.densities.em_steps import EmptyComponentWarning
+from jointlaw.densities.fit import fit_gaussian, fit_mixture
+from jointlaw.densities.fitted import Fitted
+from jointlaw.densities.starts import FromLaw, KMeans, Means, Responsibilities, Start
 
-__all__ = ["Density"]
+__all__ = [
+    "BIC",
+    "COVARIANCES",
+    "Choice",
+    "ConvergenceWarning",
+    "Covariance",
+    "Density",
+    "Diagonal",
+    "EmptyComponentWarning",
+    "ExpectationMaximization",
+    "Fit",
+    "Fitted",
+    "FromLaw",
+    "Full",
+    "HeldOut",
+    "KMeans",
+    "Means",
+    "Responsibilities",
+    "Shared",
+    "Spherical",
+    "Start",
+    "choose_components",
+    "fit_gaussian",
+    "fit_mixture",
+]
