@@ -1,6 +1,7 @@
 """Log-densities of the components of a Gaussian mixture, without a tensor of every sample's distance to every mean."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from jointlaw.functional.linalg import arrange, squeeze, whiten, wide, without_autocast
+from jointlaw.functional.triangular import lower_inverse, lower_product, times_lower, times_lower_transposed
 
-CHUNK = 2**20  # numbers held at once by the loop over components
+CHUNK = 2**18  # numbers handled at once by the loop over components
+KEPT = 2**25  # most numbers kept from the forward pass for the backward pass; beyond it they are formed anew
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -22,7 +25,7 @@ def component_log_densities(value: Tensor, loc: Tensor, scale_tril: Tensor) -> T
     A covariance shared by all components whitens values and means once and takes all distances by one matrix product,
     in float64 since it cancels; so do independent coordinates. Components with a factor each are visited in turn, with
     the gradient formed anew in the backward pass: memory holds no ``[B, K, E]`` unless ``loc`` itself has a batch.
-    (That path can be differentiated once.)
+    (With more samples than coordinates, that path can be differentiated once.)
 
     Args:
         value: ``[*, E]``.
@@ -38,14 +41,12 @@ def component_log_densities(value: Tensor, loc: Tensor, scale_tril: Tensor) -> T
         return _shared(value, loc, scale_tril, matrix)
     if not matrix:
         return _independent(value, loc, scale_tril)
-    if squeeze(loc, 2).ndim == 2 and squeeze(scale_tril, 3).ndim == 3:
-        rows, restore = arrange(value, loc.shape[:-2])
+    rows, restore = arrange(value, loc.shape[:-2])
+    if squeeze(loc, 2).ndim == 2 and squeeze(scale_tril, 3).ndim == 3 and rows.shape[0] >= rows.shape[1]:
         result: Tensor = _Streamed.apply(rows, squeeze(loc, 2), squeeze(scale_tril, 3))
         return restore(result)
-    parts = [
-        _full(value - loc[..., k, :], scale_tril[..., k, :, :]) for k in range(max(loc.shape[-2], scale_tril.shape[-3]))
-    ]
-    return torch.stack(parts, -1)
+    components = zip(loc.unbind(-2), scale_tril.unbind(-3), strict=True)
+    return torch.stack([_full(value - mean, factor) for mean, factor in components], -1)
 
 
 def log_det(scale_tril: Tensor, matrix: bool, dim: int) -> Tensor:
@@ -102,47 +103,51 @@ def _full(gap: Tensor, factor: Tensor) -> Tensor:
 
 
 class _Streamed(torch.autograd.Function):
-    """Components with a factor each, a few at a time."""
+    """Components with a factor each, one or a few at a time, by products with the inverse factors."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, loc: Tensor, factor: Tensor) -> Tensor:
-        ctx.save_for_backward(x, loc, factor)
-        parts = [_full_rows(x, loc[part], factor[part]) for part in _chunks(x, loc)]
-        return torch.cat(parts).T.contiguous()
+        inverse = lower_inverse(factor)
+        ctx.kept = [] if any(ctx.needs_input_grad) and x.numel() * loc.shape[0] <= KEPT else None
+        ctx.save_for_backward(x, loc, inverse)
+        distance = x.new_empty(loc.shape[0], x.shape[0])  # [K, N]
+        for part in _parts(x, loc):
+            white = _whitened(x, loc[part], inverse[part])
+            distance[part] = white.square().sum(-1)
+            if ctx.kept is not None:
+                ctx.kept.append(white)
+        dim = x.shape[-1]
+        return -0.5 * (distance.T.double() + dim * LOG_2PI) - log_det(factor, True, dim)  # [N, K]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, loc, factor = ctx.saved_tensors
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        x, loc, inverse = ctx.saved_tensors
         g = upstream.T.to(x.dtype).unsqueeze(-1)  # [K, N, 1]
-        to_x, to_loc, to_factor = torch.zeros_like(x), torch.empty_like(loc), torch.empty_like(factor)
-        for part in _chunks(x, loc):
-            triangle, weight = factor[part], g[part]
-            white = _whitened(x, loc[part], triangle)
-            pull = weight * torch.linalg.solve_triangular(triangle, white, upper=False, left=False)  # g (x - m)^T S^-1
-            to_x -= pull.sum(0)
-            to_loc[part] = pull.sum(1)
-            step = (pull.mT @ white).tril()
-            step.diagonal(dim1=-2, dim2=-1).sub_(weight.sum(1) / triangle.diagonal(dim1=-2, dim2=-1))
-            to_factor[part] = step
+        to_x, to_loc = torch.zeros_like(x), torch.empty_like(loc)
+        to_factor = torch.empty_like(inverse) if ctx.needs_input_grad[2] else None
+        for i, part in enumerate(_parts(x, loc)):
+            root = inverse[part]
+            white = _whitened(x, loc[part], root) if ctx.kept is None else ctx.kept[i]
+            pull = times_lower(g[part] * white, root)  # g (x - m)^T S^-1, [N, E] of each component
+            to_x -= pull if pull.ndim == 2 else pull.sum(0)
+            to_loc[part] = pull.sum(-2)
+            if to_factor is not None:
+                step = lower_product(pull, white)
+                step.diagonal(dim1=-2, dim2=-1).sub_(g[part].sum(-2) * root.diagonal(dim1=-2, dim2=-1))
+                to_factor[part] = step
         return to_x, to_loc, to_factor
 
 
-def _chunks(x: Tensor, loc: Tensor) -> list[slice]:
-    step = max(1, CHUNK // max(1, x.numel()))
-    return [slice(start, start + step) for start in range(0, loc.shape[0], step)]
+def _parts(x: Tensor, loc: Tensor) -> Sequence[int | slice]:
+    """Components one by one where a batch is large, else in groups."""
+    count, step = loc.shape[0], CHUNK // max(1, x.numel())
+    return range(count) if step <= 1 else [slice(start, start + step) for start in range(0, count, step)]
 
 
-def _whitened(x: Tensor, loc: Tensor, triangle: Tensor) -> Tensor:
-    """(x - m_k) L_k^-T, ``[chunk, N, E]``."""
-    white: Tensor = torch.linalg.solve_triangular(triangle.mT, x - loc.unsqueeze(1), upper=True, left=False)
-    return white
-
-
-def _full_rows(x: Tensor, loc: Tensor, triangle: Tensor) -> Tensor:
-    distance = _whitened(x, loc, triangle).square().sum(-1).double()  # [chunk, N]
-    dim = x.shape[-1]
-    return -0.5 * (distance + dim * LOG_2PI) - log_det(triangle, True, dim).unsqueeze(-1)
+def _whitened(x: Tensor, loc: Tensor, inverse: Tensor) -> Tensor:
+    """L_k^-1 (x - m_k), ``[N, E]`` of each component."""
+    return times_lower_transposed(x - loc.unsqueeze(-2), inverse)
 
 
 def log_weights(logits: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ Shape = Size | list[int] | tuple[int, ...]
 class Law(Distribution):
     """A ``torch.distributions.Distribution`` rebuilt from its own tensors.
 
-    ``type(law)(**law.tensors, **law.constants)`` is the same law. A subclass lists its constructor's tensors in ``arg_constraints``, keeps each under that name, takes
+    ``type(law)(**law.tensors, **law.constants)`` is the same law. A subclass lists its constructor's tensors in
+    ``arg_constraints`` and its other arguments in ``constants``, keeps each tensor under its name, takes
     ``validate_args`` besides, and draws samples in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
     """
 

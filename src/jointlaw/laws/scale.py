@@ -65,9 +65,9 @@ class Scale(ABC):
     def swap(self, dim: int) -> "Scale":
         """The square root with the first ``dim`` coordinates moved to the end."""
 
-    @abstractmethod
     def own(self, axis: int) -> bool:
-        """Whether the batch dimension ``axis`` (negative) has entries of its own."""
+        """Whether the batch dimension ``axis`` has entries of its own."""
+        return self.batch_shape[axis] != 1
 
 
 class Factor(Scale):
@@ -114,10 +114,6 @@ class Factor(Scale):
         root = lower_factor(torch.cat([rows[..., dim:, :], rows[..., :dim, :]], -2))
         return Factor(root.to(self.tensor.dtype), self.dim)
 
-    def own(self, axis: int) -> bool:
-        """See the base."""
-        return self.tensor.shape[axis - 2] != 1
-
 
 class Deviations(Scale):
     """Standard deviations of independent coordinates ``[*, E]``, or one for all of them ``[*, 1]``."""
@@ -155,17 +151,12 @@ class Deviations(Scale):
 
     def regress(self, x: Tensor, dim: int) -> None:
         """None: coordinates are independent."""
-        return None
 
     def swap(self, dim: int) -> "Deviations":
         """Permuted."""
         if self.spherical:
             return self
         return Deviations(torch.cat([self.tensor[..., dim:], self.tensor[..., :dim]], -1), self.dim)
-
-    def own(self, axis: int) -> bool:
-        """See the base."""
-        return self.tensor.shape[axis - 1] != 1
 
     @property
     def spherical(self) -> bool:
