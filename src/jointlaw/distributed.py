@@ -1,12 +1,18 @@
 """Statistics over every process; the identity where there is one process.
 
 The process group is looked up at call time: it may be created after the objective.
+
+Gradients follow one rule, that of ``DistributedDataParallel``: what is minimised is the mean over processes of their
+losses, and each process differentiates the sum of them. A backward pass therefore adds up what all processes ask of a
+tensor, and the averaging of parameter gradients afterwards divides by their number.
 """
+
+from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as differentiable
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def world_size() -> int:
@@ -25,16 +31,58 @@ def gather(x: Tensor, dim: int = 0) -> Tensor:
     The backward pass sums the gradients of all processes. A loss computed on every process from the gathered
     tensor therefore yields ``world`` times its gradient on each part, which the averaging of
     ``DistributedDataParallel`` over processes turns into exactly the gradient of the global loss.
+
+    Args:
+        x: of one shape on all processes.
+        dim: along which parts are laid, in the order of ranks.
     """
     if world_size() == 1:
         return x
-    parts = differentiable.all_gather(x.contiguous())  # type: ignore[no-untyped-call]
-    return torch.cat(list(parts), dim=dim)
+    gathered: Tensor = _Gather.apply(x, dim)
+    return gathered
 
 
 def mean_across_ranks(x: Tensor) -> Tensor:
-    """Average a tensor over processes (differentiable: each process gets its share of the gradient)."""
+    """Average a tensor over processes (differentiable: each process gets its share of the gradient).
+
+    The backward pass averages the gradients of all processes: a loss computed on every process from the mean gives
+    each process the gradient of the global loss by its own tensor, times ``world`` for the mean's ``1 / world``, as
+    `gather` does.
+    """
     if world_size() == 1:
         return x
-    total: Tensor = differentiable.all_reduce(x.contiguous())  # type: ignore[no-untyped-call]
-    return total / world_size()
+    mean: Tensor = _Mean.apply(x)
+    return mean
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
+        ctx.dim, ctx.size = dim, x.shape[dim]
+        part = x.contiguous()
+        parts = [torch.empty_like(part) for _ in range(world_size())]
+        dist.all_gather(parts, part)
+        return torch.cat(parts, dim)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        total = _summed(upstream)
+        return total.narrow(ctx.dim, rank() * ctx.size, ctx.size), None
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return _summed(x) / world_size()
+
+    @staticmethod
+    @once_differentiable
+    def backward(_: Any, upstream: Tensor) -> Tensor:
+        return _summed(upstream) / world_size()
+
+
+def _summed(x: Tensor) -> Tensor:
+    total = x.clone(memory_format=torch.contiguous_format)  # the collective works in place
+    dist.all_reduce(total)
+    return total
