@@ -1,29 +1,17 @@
-"""Regularizers: how far a batch of embeddings is from a law."""
+"""Sliced Wasserstein distance to a law of independent, identically distributed units."""
 
-from abc import ABC, abstractmethod
-
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jointlaw import check
-from jointlaw.distributed import gather
+from jointlaw.distributed import gather, mean_across_ranks
 from jointlaw.functional.families import Axes, FastOrthogonal, Mixture, Slices, Sparse
 from jointlaw.functional.matching import Piece, sliced_wasserstein
 from jointlaw.functional.targets import OrderStatistics, Targets
 from jointlaw.laws import Law
 from jointlaw.laws.fixed import Fixed
-
-
-class Regularizer(nn.Module, ABC):
-    """A distance between the batch and a law, as a scalar to minimise."""
-
-    @abstractmethod
-    def forward(self, z: Tensor) -> Tensor:
-        """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``; changes no state."""
-
-    def update(self) -> None:
-        """Advance what changes from step to step; called once per batch, after the backward pass."""
+from jointlaw.regularizers.draws import seeded, shared_out
+from jointlaw.regularizers.regularizer import Regularizer, as_views
 
 
 class SlicedWasserstein(Regularizer):
@@ -40,19 +28,30 @@ class SlicedWasserstein(Regularizer):
         slices: the family of slices.
         targets: what sorted projections are compared with.
         seed: of the generator.
+        share: let each process match its part of the slices (every W-th block of a few hundred, of W processes) to the
+            batch of all; the same value and gradient, and a cost per process that does not grow with W. Otherwise
+            every process matches all slices.
 
     Source: Kuang et al. (2026), arXiv 2602.01456 (there: RDMReg, uniform slices, a sample of the law per view).
     Differs from the authors' code in: default slices and targets; ``Uniform(8192)`` with
     ``TwoSample(shared=False)`` is theirs.
     """
 
-    def __init__(self, law: Law, slices: Slices | None = None, targets: Targets | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        law: Law,
+        slices: Slices | None = None,
+        targets: Targets | None = None,
+        seed: int = 0,
+        share: bool = False,
+    ) -> None:
         super().__init__()
         check.non_negative("SlicedWasserstein", seed=seed)
         self.fixed = Fixed(law)
         self.slices = default_slices() if slices is None else slices
         self.targets = OrderStatistics() if targets is None else targets
         self.seed = seed
+        self.share = share
         self.step = 0
 
     @property
@@ -62,13 +61,9 @@ class SlicedWasserstein(Regularizer):
 
     def forward(self, z: Tensor) -> Tensor:
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``."""
-        check.embeddings("SlicedWasserstein", z)
-        if z.ndim > 3:
-            raise ValueError(
-                f"SlicedWasserstein: expected [batch, dim] with at most one dimension of views before them, found "
-                f"shape {list(z.shape)}. Flatten the views into one dimension."
-            )
-        z = gather(z if z.ndim == 3 else z.unsqueeze(0), dim=-2)
+        z = gather(as_views("SlicedWasserstein", z), dim=-2)
+        if self.share:
+            return mean_across_ranks(self._distance(z, self.step, share=True))
         distance: Tensor = self._distance(z, self.step)
         return distance
 
@@ -87,7 +82,7 @@ class SlicedWasserstein(Regularizer):
         check.at_least("SlicedWasserstein.anchors", 2, batch=batch)
         check.at_least("SlicedWasserstein.anchors", 1, dim=dim, draws=draws)
         with torch.no_grad():
-            generator = _generator(self.fixed.device, self.seed, 0, 2)
+            generator = seeded(self.fixed.device, self.seed, 0, 2)
             perfect = self.law.draw(torch.Size((draws, batch, dim)), generator)
             floor = self._distance(perfect, 0)
             collapse = self._distance(torch.zeros_like(perfect[:1]), 0)
@@ -102,22 +97,18 @@ class SlicedWasserstein(Regularizer):
         self.step = int(state)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.matching
-    def _distance(self, z: Tensor, step: int) -> Tensor:
+    def _distance(self, z: Tensor, step: int, share: bool = False) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):
             exact = z if z.dtype == torch.float64 else z.float()
             columns = exact.reshape(views * batch, dim).T.contiguous()  # [D, V B]
-            target = self.targets.of(self.law, exact.detach(), _generator(z.device, self.seed, step, 1))
-            blocks = self.slices.blocks(columns.detach(), _generator(z.device, self.seed, step, 0))
-            pieces = (Piece(weight, block, target(block)) for weight, block in blocks)
+            target = self.targets.of(self.law, exact.detach(), seeded(z.device, self.seed, step, 1))
+            blocks = self.slices.blocks(columns.detach(), seeded(z.device, self.seed, step, 0))
+            own = shared_out(blocks) if share else blocks
+            pieces = (Piece(weight, block, target(block)) for weight, block in own)
             return sliced_wasserstein(columns, views, pieces)
 
 
 def default_slices() -> Mixture:
     """Half the weight on dense slices (dependence between units), a quarter on sparse ones and on axes (the law)."""
     return Mixture([(0.5, FastOrthogonal(1024)), (0.25, Sparse(512)), (0.25, Axes())])
-
-
-def _generator(device: torch.device, *seeds: int) -> torch.Generator:
-    state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state) >> 1)
