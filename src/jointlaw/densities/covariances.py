@@ -65,14 +65,15 @@ class Full(Covariance):
     name = "full"
 
     def second(self, x: Tensor, share: Tensor) -> Tensor:
-        """``[K, E, E]``; samples whose share is below the square of rounding are passed over."""
-        columns = share.T.contiguous()
-        seen = columns > torch.finfo(x.dtype).eps ** 2
-        total = x.new_empty(len(columns), x.shape[1], x.shape[1])
-        for k, (weight, mask) in enumerate(zip(columns, seen, strict=True)):
-            rows = mask.nonzero().squeeze(1)
-            part, weight = (x[rows], weight[rows]) if 2 * len(rows) < len(x) else (x, weight)
-            torch.mm((part * weight[:, None]).T, part, out=total[k])
+        """``[K, E, E]``; samples of which a component has no share are passed over."""
+        total = x.new_zeros(share.shape[1], x.shape[1], x.shape[1])
+        for start in range(0, len(x), ROWS):
+            rows = x[start : start + ROWS]
+            columns = share[start : start + ROWS].T.contiguous()
+            for k, column in enumerate(columns):
+                held = column.nonzero().squeeze(1)
+                part, weight = (rows[held], column[held]) if 2 * len(held) < len(rows) else (rows, column)
+                total[k].addmm_((part * weight[:, None]).T, part)
         return total
 
     def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
@@ -86,8 +87,7 @@ class Full(Covariance):
 
     def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """By products with the inverse factors: no gradient is needed here, and a solve costs twice as much."""
-        identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        whitening = torch.linalg.solve_triangular(scale, identity.expand_as(scale), upper=False).mT.contiguous()
+        whitening = _inverse(scale).mT.contiguous()
         shift = -(loc.unsqueeze(1) @ whitening).squeeze(1)  # [K, E]
         distance = x.new_empty(len(loc), len(x))
         for start in range(0, len(x), ROWS):
@@ -126,8 +126,11 @@ class Shared(Covariance):
         return cholesky(covariance)
 
     def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """Whiten once, then one matrix product."""
-        return component_log_densities(x, loc, scale)
+        """Whiten by a product with the inverse factor, then one product of samples and means."""
+        whitening = _inverse(scale)[0].mT
+        identity = torch.ones(1, 1, dtype=x.dtype, device=x.device)
+        log_det = scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return component_log_densities(x @ whitening, loc @ whitening, identity) - log_det
 
     def parameters(self, components: int, dim: int) -> int:
         """E (E + 1) / 2."""
@@ -200,6 +203,12 @@ class Spherical(Covariance):
 
 
 COVARIANCES: dict[str, Covariance] = {kind.name: kind for kind in (Full(), Shared(), Diagonal(), Spherical())}
+
+
+def _inverse(factor: Tensor) -> Tensor:
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    inverse: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+    return inverse
 
 
 def _deviation(variance: Tensor, floor: float) -> Tensor:

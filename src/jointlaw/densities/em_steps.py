@@ -1,5 +1,6 @@
 """The two steps of expectation-maximisation, on sufficient statistics."""
 
+import math
 import warnings
 from typing import NamedTuple
 
@@ -59,12 +60,17 @@ def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters) -> Expe
     """
     rows = max(1, NUMBERS // max(x.shape[1], len(law.loc)))
     total, log_density = weight.sum(), torch.empty_like(weight)
+    negligible = 2 * math.log(torch.finfo(x.dtype).eps)
     sums: list[Moments] = []
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         joint = kind.log_density(x[part], law.loc, law.scale).to(x.dtype).add_(law.log_weight)
-        log_density[part] = joint.logsumexp(1)
-        share = joint.sub_(log_density[part, None]).exp_().mul_(weight[part, None])  # [n, K]
+        most = joint.amax(1, keepdim=True)
+        # Shares below the square of rounding change nothing, but as denormal numbers they would cost much.
+        share = joint.sub_(most).masked_fill_(joint < negligible, -torch.inf).exp_()  # [n, K]
+        evidence = share.sum(1, keepdim=True)
+        log_density[part] = (most + evidence.log()).squeeze(1)
+        share.mul_(weight[part, None] / evidence)
         moments = gather(kind, x[part], share, total)
         sums = [Moments(*map(torch.add, sums[0], moments)) if sums else moments]
     return Expectation(sums[0], log_density)
