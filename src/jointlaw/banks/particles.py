@@ -1,0 +1,149 @@
+"""The particle bank: sequential Monte Carlo in place of a queue."""
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jointlaw import check
+from jointlaw.banks.bank import Bank
+from jointlaw.distributed import gather
+from jointlaw.functional.contrast import against, log_support
+from jointlaw.functional.resampling import RESAMPLING, Resampling, effective_sample_size
+
+
+class Particles(Bank):
+    r"""Embeddings stay for as long as they explain new queries, in as many copies as they deserve.
+
+    The pool is the bank and the new batch. Each particle is reweighted by the queries and M are drawn from the pool:
+
+    .. math:: w_m \leftarrow w_m \sum_b e^{q_b \cdot k_m / \tau}, \qquad
+        m_1, \dots, m_M \sim w / \textstyle\sum w, \qquad w \leftarrow 1 / M
+
+    in log space. New embeddings enter the pool with the mean weight of the bank. While the pool fits into the bank,
+    nothing has to go: embeddings are collected at equal weights.
+
+    Clones are not stored: a particle drawn c times keeps one slot, of log-weight ``log c``. The loss over weighted
+    slots equals the unweighted loss over the M clones, and at most B slots are written per step.
+
+    With a ``threshold`` below 1, resampling waits until the effective sample size falls below that share of the pool.
+    Until then weights are carried on as log-weights, which sum to M, and the lightest entries of the pool give way.
+
+    Queries judge the pool in ``update(z, posterior)``; an objective that has formed the logits already hands their sums
+    over. Without a posterior the new embeddings are their own queries, at the bank's temperature.
+
+    Statistics: ``ess``, effective sample size of the pool before resampling, clones counted apart as in the paper (a
+    number of particles); ``survival``, share of the occupied slots that outlived the last update; ``distinct``, share
+    of slots that are occupied; ``age``, mean over particles in updates; ``filled``.
+
+    Args:
+        size: M.
+        dim: D.
+        temperature: tau of the likelihood; that of the loss.
+        resampling: the scheme, by name or as a function (see ``jointlaw.functional.resampling``).
+        threshold: share of the pool below which the effective sample size triggers resampling; 1 resamples always.
+        seed: of the draws, together with the step: the same on every process and in a resumed run.
+
+    Raises:
+        ValueError: for a temperature that is not positive, a threshold outside [0, 1], or an unknown scheme.
+
+    Source: Huang (2026), arXiv 2603.26799, section 4.7 and algorithm 2.
+    Differs from the authors' code in: clones share a slot; postponed resampling; a bank that is not full collects.
+    """
+
+    weighs = True
+
+    counts: Tensor
+    ess: Tensor
+    survival: Tensor
+
+    def __init__(
+        self,
+        size: int,
+        dim: int,
+        temperature: float,
+        *,
+        resampling: Resampling | Literal["systematic", "stratified", "multinomial", "residual"] = "systematic",
+        threshold: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(size, dim)
+        check.positive("Particles", temperature=temperature)
+        check.non_negative("Particles", seed=seed)
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"Particles: expected 0 <= threshold <= 1, found {threshold}. 1 resamples always.")
+        self.temperature = temperature
+        self.resample = _scheme(resampling)
+        self.threshold = threshold
+        self.seed = seed
+        self.register_buffer("counts", torch.zeros(size, dtype=torch.int64))
+        self.register_buffer("ess", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("survival", torch.ones((), dtype=torch.float64))
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """Detached scalars to log; see the class."""
+        distinct = (self.counts > 0).double().mean()
+        return {**super().statistics, "ess": self.ess, "survival": self.survival, "distinct": distinct}
+
+    def _enter(self, entrants: Tensor, posterior: Tensor | None) -> None:
+        newcomers = self.counts.new_ones(len(entrants))
+        counts = torch.cat([self.counts, newcomers])  # [M + n]
+        if self.count + len(entrants) <= self.size:
+            self.ess.fill_(self.count + len(entrants))
+            self._settle(entrants, torch.cat([self.log_weights, self.log_weights.new_zeros(len(entrants))]), counts)
+            return
+        if posterior is None:
+            posterior = self._judge(entrants)
+        else:
+            posterior = gather(posterior.detach().double().unsqueeze(0)).logsumexp(0)  # queries of all processes
+        self.ess.copy_(effective_sample_size(posterior, counts))
+        if self.threshold == 1 or bool(self.ess < self.threshold * (self.filled + len(entrants))):
+            counts = self.resample(posterior, self.size, self._generator())
+            self._settle(entrants, counts.double().log(), counts)
+        else:
+            self._settle(entrants, self._heaviest(posterior), counts)
+
+    def _judge(self, entrants: Tensor) -> Tensor:
+        """Log-weights of the pool with the new embeddings of all processes as queries."""
+        slots = against(entrants, self.read(), self.temperature).posterior
+        return torch.cat([slots, log_support(entrants, entrants, self.temperature)])
+
+    def _heaviest(self, posterior: Tensor) -> Tensor:
+        """Log-weights of the M heaviest of the pool, summing to M; the others are -inf."""
+        lightest = posterior.topk(len(posterior) - self.size, largest=False).indices
+        kept = posterior.index_fill(0, lightest, -torch.inf)
+        return kept - kept.logsumexp(0) + math.log(self.size)
+
+    def _settle(self, entrants: Tensor, log_weights: Tensor, counts: Tensor) -> None:
+        """Keep the slots of positive weight and put new embeddings of positive weight into the others."""
+        alive = log_weights > -torch.inf  # [M + n], at most M of them
+        occupied = self.counts > 0
+        kept, fresh = alive[: self.size], alive[self.size :].nonzero().squeeze(1)
+        lost = (occupied & ~kept).sum()
+        self.survival.copy_(1 - lost / occupied.sum().clamp(min=1))
+        slots = (~kept).nonzero().squeeze(1)[: len(fresh)]
+        self.log_weights.copy_(log_weights[: self.size])
+        self.counts.copy_(counts[: self.size] * kept)
+        self.embeddings[slots] = entrants[fresh]
+        self.log_weights[slots] = log_weights[self.size + fresh].to(self.log_weights.dtype)
+        self.counts[slots] = counts[self.size + fresh]
+        self.entered[slots] = self.step
+
+    def _generator(self) -> torch.Generator:
+        """On the CPU whatever the device of the bank: the same numbers everywhere."""
+        state = np.random.SeedSequence((self.seed, self.step)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state) >> 1)
+
+
+def _scheme(resampling: Resampling | str) -> Resampling:
+    if not isinstance(resampling, str):
+        return resampling
+    if resampling not in RESAMPLING:
+        raise ValueError(
+            f"Particles: expected resampling to be one of {', '.join(RESAMPLING)}, found {resampling!r}. "
+            "Name one, or pass a function."
+        )
+    return RESAMPLING[resampling]

@@ -1,0 +1,110 @@
+"""Resampling: how many copies of each weighted particle go on.
+
+Every scheme returns counts whose expectation is ``draws * w``. Uniform numbers come from the given generator, on its
+own device: a generator on the CPU draws the same for particles on any device, and on every process. Weights are
+accumulated in float64, since a running sum of 100,000 of them is not safe in float32.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+Resampling: TypeAlias = Callable[[Tensor, int, Generator], Tensor]
+"""``(log_weights [P], draws, generator) -> counts [P]``; log-weights need not be normalised, -inf is never drawn."""
+
+
+def systematic(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
+    r"""One uniform number for all draws: the points ``(i + u) / draws`` on the cumulative weights.
+
+    Every count is ``draws * w`` rounded down or up.
+
+    Source: Kitagawa (1996), Journal of Computational and Graphical Statistics 5(1).
+
+    >>> systematic(torch.tensor([0.5, 0.25, 0.25]).log(), 4, torch.Generator().manual_seed(0)).tolist()
+    [2, 1, 1]
+    """
+    return _below(_cumulative(_normalised(log_weights)), _uniform(1, log_weights, generator).expand(draws))
+
+
+def stratified(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
+    """One uniform number per draw, each in its own interval of length ``1 / draws``.
+
+    Source: Kitagawa (1996), Journal of Computational and Graphical Statistics 5(1).
+    """
+    return _below(_cumulative(_normalised(log_weights)), _uniform(draws, log_weights, generator))
+
+
+def multinomial(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
+    """Independent draws.
+
+    Source: Gordon, Salmond and Smith (1993), IEE Proceedings F 140(2).
+    """
+    points = _uniform(draws, log_weights, generator).sort().values
+    return _differences(torch.searchsorted(points, _cumulative(_normalised(log_weights))))
+
+
+def residual(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
+    """``floor(draws * w)`` copies for certain, and independent draws by what is left over.
+
+    Source: Liu and Chen (1998), Journal of the American Statistical Association 93(443).
+    """
+    expected = draws * _normalised(log_weights)
+    certain = expected.floor()
+    left = draws - certain.sum()  # a tensor: shapes must not depend on it, so points beyond it lie beyond 1
+    points = _uniform(draws, log_weights, generator)
+    points = points.masked_fill(torch.arange(draws, device=points.device) >= left, 2.0).sort().values
+    drawn = _differences(torch.searchsorted(points, _cumulative(expected - certain)))
+    return certain.long() + drawn
+
+
+RESAMPLING: dict[str, Resampling] = {
+    "systematic": systematic,
+    "stratified": stratified,
+    "multinomial": multinomial,
+    "residual": residual,
+}
+
+
+def effective_sample_size(
+    log_weights: Float[Tensor, " pool"], counts: Int[Tensor, " pool"] | None = None
+) -> Float[Tensor, ""]:
+    r"""``(sum w)^2 / sum w^2``: how many equally weighted particles would be as good (a number of particles).
+
+    Args:
+        log_weights: need not be normalised; those of clones are stored together.
+        counts: as how many clones, equal in weight, each entry counts (default: one each).
+    """
+    log_weights = log_weights.double()
+    squares = 2 * log_weights if counts is None else 2 * log_weights - counts.clamp(min=1).double().log()
+    return (2 * log_weights.logsumexp(0) - squares.logsumexp(0)).exp()
+
+
+def _normalised(log_weights: Tensor) -> Tensor:
+    return log_weights.double().softmax(0)
+
+
+def _cumulative(weights: Tensor) -> Tensor:
+    """Running sums scaled to end in exactly 1, so that no point falls behind the last particle."""
+    total = weights.cumsum(0)
+    return total / total[-1].clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def _uniform(count: int, like: Tensor, generator: Generator) -> Tensor:
+    drawn = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
+    return drawn.to(like.device)
+
+
+def _below(cumulative: Tensor, offsets: Tensor) -> Tensor:
+    """Counts of the points ``(i + offset_i) / n`` between neighbouring cumulative weights, without a search."""
+    draws = offsets.shape[0]
+    scaled = cumulative * draws
+    whole = scaled.floor().long().clamp(max=draws)
+    own = offsets[whole.clamp(max=draws - 1)]
+    return _differences(whole + (own < scaled - whole))
+
+
+def _differences(reached: Tensor) -> Tensor:
+    return reached.diff(prepend=reached.new_zeros(1))
