@@ -11,6 +11,7 @@ from jointlaw.networks import Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.training.learner import Learner
 from jointlaw.training.workspace import Workspace, differing_keys, environment, write_text
+from jointlaw.types import Embeddings
 
 CONFIG = "method: m\np: 1.0\nrun:\n  folder: a\n  seed: 0\n  resume: false\n"
 
@@ -94,6 +95,16 @@ def test_weights_come_back_as_they_were(workspace: Workspace) -> None:
         state = trained.get_submodule(name).state_dict()
         for key, value in fresh.get_submodule(name).state_dict().items():
             assert torch.equal(value, state[key])
+
+
+def test_weights_hold_what_the_objective_needs_to_activate(workspace: Workspace) -> None:
+    trained, fresh = learner(), learner()
+    trained.objective.update(Embeddings(*[torch.randn(2, 8, 4)] * 2))
+    workspace.save_weights(trained)
+    workspace.load_weights(fresh)
+    z = torch.randn(3, 4)
+    torch.testing.assert_close(fresh.objective.activate(z), trained.objective.activate(z))
+    assert not torch.equal(fresh.objective.activate(z), z.relu())
 
 
 def test_other_weights_are_refused(workspace: Workspace) -> None:

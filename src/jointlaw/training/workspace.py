@@ -26,6 +26,9 @@ _FREE = (
 )
 """Settings in which a resumed run may differ: none of them changes what is learned."""
 
+PARTS = ("encoder", "projector", "objective")
+"""What of a learner makes embeddings of samples: an objective may rectify above thresholds that it has learned."""
+
 
 class Workspace:
     """Paths and files of one run.
@@ -95,10 +98,10 @@ class Workspace:
         return True
 
     def save_weights(self, learner: Learner) -> None:
-        """Write encoder and projector to ``encoder.safetensors``, in one go."""
+        """Write encoder, projector and objective (thresholds, predictors) to ``encoder.safetensors``, in one go."""
         state = {
             f"{name}.{key}": value.contiguous()
-            for name in ("encoder", "projector")
+            for name in PARTS
             for key, value in learner.get_submodule(name).state_dict().items()
         }
         part = self.weights.with_suffix(".part")
@@ -106,7 +109,7 @@ class Workspace:
         os.replace(part, self.weights)
 
     def load_weights(self, learner: Learner) -> None:
-        """Read encoder and projector; missing, unexpected or misshapen weights are errors."""
+        """Read encoder, projector and objective; missing, unexpected or misshapen weights are errors."""
         if not self.weights.exists():
             raise ValueError(
                 f"run folder {self.folder}: expected encoder.safetensors, found none: the run has not ended. "
@@ -120,12 +123,12 @@ class Workspace:
 
 
 def load_weights(path: Path, learner: Learner) -> None:
-    """Load ``encoder.safetensors`` into a learner's encoder and projector, strictly."""
+    """Load ``encoder.safetensors`` into a learner's encoder, projector and objective, strictly."""
     try:
         state = load_file(path)
     except Exception as error:
         raise ValueError(f"{path}: expected a safetensors file, found one that cannot be read ({error}).") from error
-    for name in ("encoder", "projector"):
+    for name in PARTS:
         module = learner.get_submodule(name)
         part = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
         try:
