@@ -7,6 +7,8 @@ from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization, F
 from jointlaw.densities.em_steps import EmptyComponentWarning
 from jointlaw.densities.fit import fit_gaussian, fit_mixture
 from jointlaw.densities.fitted import Fitted
+from jointlaw.densities.gas import GrowingNeuralGas
+from jointlaw.densities.gas_graph import Growth
 from jointlaw.densities.starts import FromLaw, KMeans, Means, Responsibilities, Start
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "Fitted",
     "FromLaw",
     "Full",
+    "GrowingNeuralGas",
+    "Growth",
     "HeldOut",
     "KMeans",
     "Means",
