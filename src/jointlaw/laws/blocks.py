@@ -39,3 +39,11 @@ def check_leading(where: str, dim: int, most: int) -> None:
             f"{where}: expected 1 <= dim <= {most}, found {dim}. dim counts leading coordinates; use swap() for the "
             "other block."
         )
+
+
+def on_line(where: str, dim: int) -> None:
+    """Raise unless the law has one coordinate."""
+    if dim != 1:
+        raise ValueError(
+            f"{where}: expected a law on the line (E = 1), found E = {dim}. Take a coordinate first: marginal(1)."
+        )

@@ -1,15 +1,21 @@
 """The joint Gaussian of a context and a target."""
 
+import math
 from typing import Any, Self
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
+from torch.distributions.kl import register_kl
 
+from jointlaw import check
 from jointlaw.functional.linalg import lead, wide
 from jointlaw.functional.mixtures import LOG_2PI
-from jointlaw.laws.blocks import check_leading, check_split, check_width, needed
+from jointlaw.laws.blocks import check_leading, check_split, check_width, needed, on_line
+from jointlaw.laws.divergence import gaussian_kl
 from jointlaw.laws.law import EMPTY, Law, Shape
+from jointlaw.laws.modes import Modes
+from jointlaw.laws.regions import Region
 from jointlaw.laws.scale import Scale, scale_of
 from jointlaw.laws.uncertainty import Uncertainty
 
@@ -99,9 +105,8 @@ class JointGaussian(Law):
         split = needed("given", self.split)
         check_width("given", context, split)
         gap = wide(context) - wide(self.loc[..., :split])
-        shift = self._scale.regress(gap, split)
-        loc = wide(self.loc[..., split:])
-        loc = loc.expand(*gap.shape[:-1], loc.shape[-1]) if shift is None else loc + shift
+        after = wide(self.loc[..., split:]) + self._scale.regress(gap, split)
+        loc = after.expand(*gap.shape[:-1], self.dim - split)
         tail = self._scale.tail(split)
         return self._like(loc.to(self.loc.dtype), lead(tail.tensor, loc.ndim - 1 + tail.event_dim), None)
 
@@ -144,6 +149,54 @@ class JointGaussian(Law):
         """``[*batch, E, E]``; a view where batch entries share it."""
         return self._scale.covariance().to(self.loc.dtype).expand(*self._batch_shape, self.dim, self.dim)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        """Probability of (-inf, value] of a law on the line: ``[*, 1]`` to ``[*]``.
+
+        Raises:
+            ValueError: if E is not 1.
+        """
+        on_line("cdf", self.dim)
+        check_width("cdf", value, 1, name="value")
+        self._check(value)
+        white = self._scale.whiten(wide(value) - wide(self.loc))
+        probability: Tensor = torch.special.ndtr(white.squeeze(-1))
+        return probability.to(torch.promote_types(self.loc.dtype, value.dtype))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        """Quantile of a law on the line at probabilities ``[*]``: ``[*, 1]``.
+
+        Raises:
+            ValueError: if E is not 1.
+        """
+        on_line("icdf", self.dim)
+        quantile = wide(self.loc) + self._scale.multiply(torch.special.ndtri(wide(value)).unsqueeze(-1))
+        return quantile.to(torch.promote_types(self.loc.dtype, value.dtype))
+
+    def interval(self, level: float) -> Region:
+        """Central credible interval of a law on the line: mass ``level``, as much left out below as above.
+
+        Raises:
+            ValueError: if E is not 1 or the level not inside (0, 1).
+        """
+        on_line("interval", self.dim)
+        check.fraction("interval", level=level)
+        half = (
+            self.variance.sqrt()
+            * math.sqrt(2)
+            * torch.special.erfinv(torch.tensor(level, dtype=torch.float64)).to(self.loc)
+        )
+        return Region(self.mean - half, self.mean + half)
+
+    def highest_density_region(self, level: float) -> Region:
+        """The shortest region of mass ``level``, which is the central interval."""
+        return self.interval(level)
+
+    def modes(self) -> Modes:
+        """The mean, ``[*batch, 1, E]``."""
+        mean = self.mean
+        found = torch.ones(*self._batch_shape, 1, dtype=torch.bool, device=mean.device)
+        return Modes(mean.unsqueeze(-2), self.log_prob(mean).unsqueeze(-1), found)
+
     def entropy(self) -> Tensor:
         """(1/2) log det(2 pi e S) in nats, ``[*batch]``."""
         value = 0.5 * self.dim * (1 + LOG_2PI) + self._scale.log_det()
@@ -173,3 +226,9 @@ class JointGaussian(Law):
         law = JointGaussian(loc, scale_tril, split, validate_args=False)
         law._validate_args = self._validate_args
         return law
+
+
+@register_kl(JointGaussian, JointGaussian)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl(p: JointGaussian, q: JointGaussian) -> Tensor:
+    batch = torch.broadcast_shapes(p.batch_shape, q.batch_shape)  # type: ignore[no-untyped-call]
+    return gaussian_kl(p.loc, p._scale, q.loc, q._scale).to(p.loc.dtype).expand(batch)

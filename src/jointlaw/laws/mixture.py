@@ -8,11 +8,17 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
+from jointlaw import check
 from jointlaw.functional.linalg import lead, wide
 from jointlaw.functional.mixtures import component_log_densities, log_weights
-from jointlaw.laws.blocks import check_leading, check_split, check_width, needed
+from jointlaw.functional.univariate import Line, highest_density
+from jointlaw.laws.blocks import check_leading, check_split, check_width, needed, on_line
+from jointlaw.laws.divergence import entropy_bounds
+from jointlaw.laws.estimates import Bounds, Estimate, average
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.law import EMPTY, Law, Shape
+from jointlaw.laws.modes import Modes, climb
+from jointlaw.laws.regions import Region
 from jointlaw.laws.scale import Scale, scale_of
 from jointlaw.laws.uncertainty import Uncertainty
 
@@ -216,9 +222,97 @@ class JointMixture(Law):
         noise, ambiguity = ((weights @ part).squeeze(-2).to(self.loc.dtype) for part in (variance, gap.square()))
         return Uncertainty(noise, ambiguity, noise + ambiguity)
 
+    def entropy(self, samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
+        """Monte-Carlo estimate of the differential entropy in nats, ``[*batch]``; see ``estimate_entropy``."""
+        return self.estimate_entropy(samples, generator).value
+
+    def estimate_entropy(self, samples: int = 4096, generator: torch.Generator | None = None) -> Estimate:
+        """Mean of -log p over draws, in nats, with its standard error; no gradient."""
+        return average(self, lambda x: -self.log_prob(x), samples, generator)
+
+    def entropy_bounds(self) -> Bounds:
+        """Closed lower and upper bounds of the entropy in nats, ``[*batch]``, from pairwise divergences.
+
+        Source: Kolchinsky and Tracey (2017), arXiv 1706.02419; see ``laws.divergence.entropy_bounds``.
+        """
+        bounds = entropy_bounds(self.log_weights, self.loc, self._scale)
+        return Bounds(*(bound.to(self.loc.dtype).expand(self._batch_shape) for bound in bounds))
+
+    def mutual_information(self, samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
+        """Monte-Carlo estimate of I(z_c; z_t) in nats, ``[*batch]``; see ``estimate_mutual_information``."""
+        return self.estimate_mutual_information(samples, generator).value
+
+    def estimate_mutual_information(self, samples: int = 4096, generator: torch.Generator | None = None) -> Estimate:
+        """Mean of log p(z_c, z_t) - log p(z_c) - log p(z_t) over draws, in nats, with its error; no gradient.
+
+        Raises:
+            ValueError: if the law has no split.
+        """
+        split = needed("mutual_information", self.split)
+        context, target = self.marginal(split), self.swap().marginal(self.dim - split)
+
+        def information(x: Tensor) -> Tensor:
+            return self.log_prob(x) - context.log_prob(x[..., :split]) - target.log_prob(x[..., split:])
+
+        return average(self, information, samples, generator)
+
+    def modes(self) -> Modes:
+        """Peaks of the density, the highest first; no gradient."""
+        modes = climb(self.log_weights, self.loc, self._scale)
+        return Modes(modes.points.to(self.loc.dtype), modes.log_prob.to(self.loc.dtype), modes.found)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Probability of (-inf, value] of a law on the line: ``[*, 1]`` to ``[*]``.
+
+        Raises:
+            ValueError: if E is not 1.
+        """
+        line = self._line("cdf")
+        check_width("cdf", value, 1, name="value")
+        self._check(value)
+        return line.probability(value.squeeze(-1).double()).to(torch.promote_types(self.loc.dtype, value.dtype))
+
+    @torch.no_grad()
+    def icdf(self, value: Tensor) -> Tensor:
+        """Quantile of a law on the line at probabilities ``[*]``: ``[*, 1]``, by bisection; no gradient.
+
+        Raises:
+            ValueError: if E is not 1.
+        """
+        quantile = self._line("icdf").quantile(value.double())
+        return quantile.unsqueeze(-1).to(torch.promote_types(self.loc.dtype, value.dtype))
+
+    def interval(self, level: float) -> Region:
+        """Central credible interval of a law on the line: mass ``level``, as much left out below as above.
+
+        Raises:
+            ValueError: if E is not 1 or the level not inside (0, 1).
+        """
+        on_line("interval", self.dim)
+        check.fraction("interval", level=level)
+        tail = self.log_weights.new_full(self._batch_shape, (1 - level) / 2)
+        return Region(*(self.icdf(q).to(self.loc.dtype) for q in (tail, 1 - tail)))
+
+    @torch.no_grad()
+    def highest_density_region(self, level: float) -> Region:
+        """The smallest region of mass ``level`` of a law on the line: up to K intervals; no gradient.
+
+        Raises:
+            ValueError: if E is not 1 or the level not inside (0, 1).
+        """
+        line = self._line("highest_density_region")
+        check.fraction("highest_density_region", level=level)
+        return Region(*(end.to(self.loc.dtype) for end in highest_density(line, level)))
+
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Self:
         """Return the same law with its batch shape expanded; shared means and scales stay one."""
         return self._rebuild({**self.tensors, "logits": self.logits.expand(*batch_shape, self.count)})
+
+    def _line(self, where: str) -> Line:
+        on_line(where, self.dim)
+        shape = (*self._batch_shape, self.count)
+        scale = self._scale.double().variance().sqrt()
+        return Line(self.log_weights, *(x.squeeze(-1).expand(shape) for x in (self.loc.double(), scale)))
 
     def _route(self, value: Tensor) -> Tensor:
         """Log-probabilities of the components given the first coordinates ``[*, n]``: ``[*, K]``, float64."""
@@ -227,12 +321,14 @@ class JointMixture(Law):
         return torch.log_softmax(self.log_weights + density, -1)
 
     def _predicted(self, context: Tensor, split: int) -> Tensor:
-        """Conditional means ``[*, K, t]``."""
+        """Conditional means ``[*, K, t]``, or of batch size 1 where they do not depend on the context."""
         loc = wide(self.loc)
-        gap = context.unsqueeze(-2) - loc[..., :split]
-        shift = self._scale.regress(gap, split)
-        after = loc[..., split:]
-        return after.expand(*gap.shape[:-1], after.shape[-1]) if shift is None else after + shift
+        before, after = loc[..., :split], loc[..., split:]
+        context = context.unsqueeze(-2)
+        if self._scale.own(-1):
+            return after + self._scale.regress(context - before, split)
+        centre = before.detach().mean(-2, keepdim=True)
+        return after + (self._scale.regress(context - centre, split) - self._scale.regress(before - centre, split))
 
     def _choose(self, shape: Size, generator: torch.Generator | None) -> Tensor:
         weights = self.log_weights.exp()
@@ -244,7 +340,7 @@ class JointMixture(Law):
     def _scaled(self, noise: Tensor, choice: Tensor) -> Tensor:
         """L_k noise with each sample's own k."""
         if not self._scale.own(-1):
-            return self._scale_at(0).multiply(noise)
+            return type(self._scale)(self.scale_tril.squeeze(-1 - self._scale.event_dim), self.dim).multiply(noise)
         result = torch.zeros_like(noise)
         for k in range(self.count):
             chosen = choice == k

@@ -1,12 +1,13 @@
 """The scale of a Gaussian: a Cholesky factor, or the standard deviations of independent coordinates."""
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import constraints
 
-from jointlaw.functional.linalg import gram, lower_factor, multiply, whiten, wide
+from jointlaw.functional.linalg import cholesky, gram, lower_factor, multiply, whiten, wide
 from jointlaw.functional.mixtures import log_det
 
 
@@ -58,12 +59,41 @@ class Scale(ABC):
         """The square root of all but the first ``dim`` coordinates, given those."""
 
     @abstractmethod
-    def regress(self, x: Tensor, dim: int) -> Tensor | None:
-        """Linear prediction of the tail from the first ``dim`` coordinates, S_tc S_cc^-1 x; None where it is zero."""
+    def regress(self, x: Tensor, dim: int) -> Tensor:
+        """Linear prediction of the tail from the first ``dim`` coordinates, S_tc S_cc^-1 x (a scalar 0 if none)."""
 
     @abstractmethod
     def swap(self, dim: int) -> "Scale":
         """The square root with the first ``dim`` coordinates moved to the end."""
+
+    @abstractmethod
+    def ratio(self, other: Self) -> Tensor:
+        """Trace of S^-1 S' ``[*]`` for another scale of the same form."""
+
+    @abstractmethod
+    def midpoint(self, other: Self) -> Self:
+        """A square root of (S + S') / 2."""
+
+    @abstractmethod
+    def attract(self, share: Tensor, loc: Tensor) -> Tensor:
+        """(sum_k r_k S_k^-1)^-1 sum_k r_k S_k^-1 m_k ``[*, P, E]`` for shares r ``[*, P, K]`` and ``[*, K, E]``."""
+
+    @abstractmethod
+    def factor(self) -> "Factor":
+        """The same square roots as matrices."""
+
+    def double(self) -> Self:
+        """In float64."""
+        return type(self)(self.tensor.double(), self.dim)
+
+    def spread(self) -> Self:
+        """With room for points before the components, ``[*, 1, K]``."""
+        return type(self)(self.tensor.unsqueeze(-2 - self.event_dim), self.dim)
+
+    def component(self, k: int) -> Self:
+        """Component k with its place kept, ``[*, 1]``; all components where they share."""
+        axis = -1 - self.event_dim
+        return type(self)(self.tensor.narrow(axis, k if self.own(-1) else 0, 1), self.dim)
 
     def own(self, axis: int) -> bool:
         """Whether the batch dimension ``axis`` has entries of its own."""
@@ -114,6 +144,32 @@ class Factor(Scale):
         root = lower_factor(torch.cat([rows[..., dim:, :], rows[..., :dim, :]], -2))
         return Factor(root.to(self.tensor.dtype), self.dim)
 
+    def ratio(self, other: Self) -> Tensor:
+        """|L^-1 L'|_F^2."""
+        white: Tensor = torch.linalg.solve_triangular(wide(self.tensor), wide(other.tensor), upper=False)
+        return white.square().sum((-2, -1))
+
+    def midpoint(self, other: Self) -> Self:
+        """By Cholesky."""
+        return type(self)(cholesky((self.covariance() + other.covariance()) / 2), self.dim)
+
+    def attract(self, share: Tensor, loc: Tensor) -> Tensor:
+        """By one solve per point, with the points one after the other."""
+        if not self.own(-1):
+            return share @ loc
+        precision = torch.cholesky_inverse(self.tensor)  # [*, K, E, E]
+        pull = multiply(loc, precision)
+        flat = precision.flatten(-2)
+        points = []
+        for each in share.unbind(-2):
+            total = (each.unsqueeze(-2) @ flat).reshape(*each.shape[:-1], self.dim, self.dim)  # [*, E, E]
+            points.append(torch.linalg.solve(total, (each.unsqueeze(-2) @ pull).squeeze(-2)))
+        return torch.stack(points, -2)
+
+    def factor(self) -> "Factor":
+        """As they are."""
+        return self
+
 
 class Deviations(Scale):
     """Standard deviations of independent coordinates ``[*, E]``, or one for all of them ``[*, 1]``."""
@@ -149,14 +205,34 @@ class Deviations(Scale):
         """Trailing deviations."""
         return Deviations(self.tensor if self.spherical else self.tensor[..., dim:], self.dim - dim)
 
-    def regress(self, x: Tensor, dim: int) -> None:
-        """None: coordinates are independent."""
+    def regress(self, x: Tensor, dim: int) -> Tensor:
+        """Zero: coordinates are independent."""
+        return x.new_zeros(())
 
     def swap(self, dim: int) -> "Deviations":
         """Permuted."""
         if self.spherical:
             return self
         return Deviations(torch.cat([self.tensor[..., dim:], self.tensor[..., :dim]], -1), self.dim)
+
+    def ratio(self, other: Self) -> Tensor:
+        """Summed over coordinates."""
+        return (other.variance() / self.variance()).sum(-1)
+
+    def midpoint(self, other: Self) -> Self:
+        """The root of the mean square."""
+        return type(self)(((self.variance() + other.variance()) / 2).sqrt(), self.dim)
+
+    def attract(self, share: Tensor, loc: Tensor) -> Tensor:
+        """By division."""
+        if not self.own(-1):
+            return share @ loc
+        precision = 1 / self.variance()
+        return (share @ (precision * loc)) / (share @ precision)
+
+    def factor(self) -> Factor:
+        """Diagonal matrices."""
+        return Factor(torch.diag_embed(self.tensor.expand(*self.tensor.shape[:-1], self.dim)), self.dim)
 
     @property
     def spherical(self) -> bool:

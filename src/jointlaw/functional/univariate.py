@@ -1,0 +1,154 @@
+"""Mixtures of Gaussians on the line: probabilities, quantiles and level sets, in float64 and without gradients."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from jointlaw.functional.mixtures import LOG_2PI
+
+BISECTIONS = 64
+CHUNK = 2**22  # numbers held at once by the level sets
+CELL_BISECTIONS = 12
+CELL_STEPS = 3
+LEVEL_STEPS = 6
+NODES = 41
+REACH = 8.2  # deviations; beyond them lies less than a rounding error of the mass
+
+
+class Line(NamedTuple):
+    """sum_k w_k N(m_k, s_k^2), a batch of them.
+
+    Attributes:
+        log_weights: normalised, ``[*, K]``.
+        loc: ``[*, K]``.
+        scale: ``[*, K]``.
+    """
+
+    log_weights: Tensor
+    loc: Tensor
+    scale: Tensor
+
+    def spread(self) -> "Line":
+        """The same laws with room for points in a last batch dimension, ``[*, 1, K]``."""
+        return Line(*(part.unsqueeze(-2) for part in self))
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Log-density at ``x`` ``[*]``."""
+        t = (x.unsqueeze(-1) - self.loc) / self.scale
+        return (self.log_weights - 0.5 * (t.square() + LOG_2PI) - self.scale.log()).logsumexp(-1)
+
+    def slope(self, x: Tensor) -> Tensor:
+        """Derivative of the log-density at ``x`` ``[*]``."""
+        t = (x.unsqueeze(-1) - self.loc) / self.scale
+        share = torch.softmax(self.log_weights - 0.5 * t.square() - self.scale.log(), -1)
+        return -(share * t / self.scale).sum(-1)
+
+    def probability(self, x: Tensor) -> Tensor:
+        """Mass of (-inf, x] ``[*]``."""
+        t = (x.unsqueeze(-1) - self.loc) / self.scale
+        mass: Tensor = (self.log_weights.exp() * torch.special.ndtr(t)).sum(-1)
+        return mass
+
+    def quantile(self, q: Tensor) -> Tensor:
+        """The x at which the probability is ``q`` ``[*]``, by bisection between the quantiles of the components."""
+        own: Tensor = self.loc + self.scale * torch.special.ndtri(q.unsqueeze(-1))
+        empty = self.log_weights == -torch.inf
+        low = own.masked_fill(empty, torch.inf).amin(-1)
+        high = own.masked_fill(empty, -torch.inf).amax(-1)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            below = self.probability(middle) < q
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return (low + high) / 2
+
+
+def highest_density(line: Line, level: float) -> tuple[Tensor, Tensor]:
+    """The smallest set of mass ``level``: ends ``[*, R]`` of its intervals, ascending, NaN where there are fewer.
+
+    The density is looked at on a grid of every component's own scale; the threshold is found by bracketed Newton steps
+    on its logarithm, each with the ends of the level set bisected and its mass taken from exact probabilities.
+    """
+    batch, count = line.loc.shape[:-1], line.loc.shape[-1]
+    flat = Line(*(part.reshape(-1, count) for part in line))
+    step = max(1, CHUNK // (NODES * count * count))
+    starts = range(0, flat.loc.shape[0], step)
+    pieces = [_level_set(Line(*(part[start : start + step] for part in flat)), level) for start in starts]
+    most = max(piece.shape[1] for piece in pieces)
+    ends = torch.cat([_padded(piece, most) for piece in pieces]).reshape(*batch, most, 2)
+    return ends[..., 0], ends[..., 1]
+
+
+def _padded(ends: Tensor, most: int) -> Tensor:
+    return torch.nn.functional.pad(ends, (0, 0, 0, most - ends.shape[1]), value=torch.nan)
+
+
+def _level_set(line: Line, level: float) -> Tensor:
+    """``[B, R, 2]`` for a flat batch."""
+    spread = line.spread()
+    x = _nodes(line)
+    height, mass = spread.log_density(x), spread.probability(x).diff()
+    high, low = height.amax(-1), height.amin(-1)
+    threshold = _coarse(height, mass, level)
+    for _ in range(LEVEL_STEPS):
+        ends = _ends(spread, x, height, threshold)
+        probability = spread.probability(ends.flatten(1)).view_as(ends)
+        excess = (probability[..., 1] - probability[..., 0]).nansum(-1) - level
+        fall = (threshold.exp()[:, None] / spread.slope(ends.flatten(1)).abs()).nansum(-1)
+        low, high = torch.where(excess > 0, threshold, low), torch.where(excess > 0, high, threshold)
+        newton = threshold + excess / fall
+        inside = (newton >= low) & (newton <= high)
+        threshold = torch.where(inside, newton, (low + high) / 2)
+    return _ends(spread, x, height, threshold)
+
+
+def _nodes(line: Line) -> Tensor:
+    """Ascending points ``[B, G]`` that resolve every component, with the highest point of the density among them."""
+    unit = torch.linspace(-REACH, REACH, NODES, dtype=line.loc.dtype, device=line.loc.device)
+    x = (line.loc.unsqueeze(-1) + line.scale.unsqueeze(-1) * unit).flatten(1).sort(-1).values
+    top = line.spread().log_density(x).argmax(-1, keepdim=True)
+    low, high = (x.gather(-1, (top + side).clamp(0, x.shape[-1] - 1)).squeeze(-1) for side in (-1, 1))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        rising = line.slope(middle) > 0
+        low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
+    return torch.cat([x, low.unsqueeze(-1)], -1).sort(-1).values
+
+
+def _coarse(height: Tensor, mass: Tensor, level: float) -> Tensor:
+    """Threshold ``[B]`` if log-densities were linear between the nodes, and mass evenly spread in each cell."""
+    left, right = height[:, :-1], height[:, 1:]
+    top, bottom = torch.maximum(left, right), torch.minimum(left, right)
+    high, low = height.amax(-1), height.amin(-1)
+    for _ in range(BISECTIONS // 2):
+        middle = (low + high) / 2
+        share = ((top - middle[:, None]) / (top - bottom).clamp(min=1e-300)).clamp(0, 1)
+        above = (share * mass).sum(-1) > level
+        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+    return low
+
+
+def _ends(spread: Line, x: Tensor, height: Tensor, threshold: Tensor) -> Tensor:
+    """Where the log-density crosses the threshold, ``[B, R, 2]``; NaN where there is no interval."""
+    above = height > threshold[:, None]
+    crossings = [~above[:, :-1] & above[:, 1:], above[:, :-1] & ~above[:, 1:]]  # upwards, downwards
+    most = max(1, int(crossings[0].sum(-1).max()))
+    ends = []
+    for crossing, upwards in zip(crossings, (True, False), strict=True):
+        order = crossing.int().argsort(stable=True, dim=-1, descending=True)[:, :most]
+        end = _crossing(spread, x.gather(-1, order), x.gather(-1, order + 1), threshold[:, None], upwards)
+        ends.append(torch.where(crossing.gather(-1, order), end, torch.nan))
+    return torch.stack(ends, -1)
+
+
+def _crossing(spread: Line, low: Tensor, high: Tensor, threshold: Tensor, upwards: bool) -> Tensor:
+    """Where the log-density passes the threshold between two points: bisection, then Newton steps kept inside."""
+    for _ in range(CELL_BISECTIONS):
+        middle = (low + high) / 2
+        before = (spread.log_density(middle) <= threshold) == upwards
+        low, high = torch.where(before, middle, low), torch.where(before, high, middle)
+    end = (low + high) / 2
+    for _ in range(CELL_STEPS):
+        step = (threshold - spread.log_density(end)) / spread.slope(end)
+        end = torch.maximum(low, torch.minimum(high, end + step.nan_to_num(0.0)))
+    return end
