@@ -2,6 +2,7 @@ import copy
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from itertools import accumulate
 from typing import ClassVar
 
@@ -10,10 +11,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from jointlaw.functional import slicing
+from jointlaw.functional.characteristic import characteristic, sphere_characteristic
+from jointlaw.functional.dependence import hsic
 from jointlaw.functional.families import Axes, Eigen, FastOrthogonal, Mixture, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.functional.moments import covariance_penalty, variance_hinge
 from jointlaw.functional.targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
-from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.regularizers import (
+    HSIC,
+    LogDetEntropy,
+    Regularizer,
+    SIGReg,
+    SlicedWasserstein,
+    SphereSIGReg,
+    VarianceCovariance,
+)
 
 law = RectifiedGeneralizedGaussian(1.0, 0.0)
 SLICES: dict[str, Slices] = {
@@ -286,3 +298,140 @@ def test_the_regularizers_need_no_training_library() -> None:
         "import sys, jointlaw.regularizers; sys.exit(any(m in sys.modules for m in ('pytorch_lightning', 'sklearn')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+REGULARIZERS: dict[str, Callable[[], Regularizer]] = {
+    "sliced Wasserstein": lambda: SlicedWasserstein(law, SLICES["mixture"]),
+    "SIGReg": lambda: SIGReg(Uniform(40)),
+    "SIGReg on fast slices": lambda: SIGReg(FastOrthogonal(64)),
+    "SIGReg of the sphere": SphereSIGReg,
+    "variance and covariance": VarianceCovariance,
+    "log-determinant": LogDetEntropy,
+    "HSIC": HSIC,
+}
+
+
+@pytest.fixture(params=REGULARIZERS)
+def regularizer(request: pytest.FixtureRequest) -> Regularizer:
+    return REGULARIZERS[request.param]()
+
+
+def spread(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=Generator().manual_seed(0))
+
+
+def test_every_regularizer_leaves_its_state_alone_until_update(regularizer: Regularizer) -> None:
+    z = spread(2, 24, 32)
+    before = copy.deepcopy(regularizer.state_dict())
+    assert torch.equal(regularizer(z), regularizer(z))
+    after = regularizer.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], value) for name, value in after.items())
+
+
+def test_every_regularizer_is_a_finite_scalar_with_a_gradient(regularizer: Regularizer) -> None:
+    z = spread(3, 24, 32).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = regularizer(z)
+    value.backward()
+    assert value.shape == ()
+    assert value.isfinite()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+    assert (z.grad.abs().sum((1, 2)) > 0).all()  # of every view
+
+
+def test_every_regularizer_takes_the_batch_in_any_order(regularizer: Regularizer) -> None:
+    z = spread(2, 24, 32).double()
+    order = torch.randperm(24, generator=Generator().manual_seed(1))
+    torch.testing.assert_close(regularizer(z[:, order]), regularizer(z))
+
+
+def test_every_regularizer_refuses_a_batch_of_one(regularizer: Regularizer) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        regularizer(torch.zeros(2, 1, 8))
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name != "HSIC"])
+def test_every_regularizer_of_one_view_averages_several(name: str) -> None:
+    regularizer, z = REGULARIZERS[name](), spread(3, 24, 32).double()
+    torch.testing.assert_close(regularizer(z), torch.stack([regularizer(view) for view in z]).mean())
+
+
+@pytest.mark.parametrize("name", ["SIGReg", "SIGReg of the sphere"])
+def test_every_sigreg_falls_where_a_batch_is_whitened(name: str) -> None:
+    z = spread(512, 32)
+    regularizer = REGULARIZERS[name]()
+    assert regularizer(z) < 1.3 < regularizer(1.5 * z) < regularizer(0 * z)
+
+
+def test_sigreg_is_the_published_statistic_of_its_slices() -> None:
+    drawn: list[Tensor] = []
+
+    class Recording(Slices):
+        def blocks(self, columns, generator):
+            for weight, block in Uniform(40).blocks(columns, generator):
+                drawn.append(block.matrix)
+                yield weight, block
+
+    z = spread(2, 24, 16)
+    value = SIGReg(Recording())(z)
+    plain = torch.stack([characteristic(view.double(), drawn[0].double()) for view in z]).mean()
+    torch.testing.assert_close(value.double(), plain, rtol=1e-5, atol=0)
+
+
+def test_sigreg_draws_new_slices_after_update_and_resumes_with_them() -> None:
+    z = spread(24, 32)
+    straight, resumed = SIGReg(Uniform(8), seed=3), SIGReg(Uniform(8), seed=3)
+    first = straight(z)
+    straight.update()
+    assert straight(z) != first
+    resumed.load_state_dict(straight.state_dict())
+    assert torch.equal(straight(z), resumed(z))
+    assert SIGReg(Uniform(8), seed=4)(z) != first
+
+
+def test_sigreg_of_the_sphere_is_the_function() -> None:
+    z = spread(2, 24, 16)
+    assert torch.equal(SphereSIGReg()(z), sphere_characteristic(z, z))
+
+
+def test_shared_slices_are_all_slices_on_one_process() -> None:
+    z = spread(24, 32)
+    for build in (lambda share: SIGReg(Uniform(40), share=share), lambda share: SlicedWasserstein(law, share=share)):
+        assert torch.equal(build(True)(z), build(False)(z))
+
+
+def test_variance_and_covariance_have_their_weights() -> None:
+    z = spread(2, 24, 16)
+    expected = 3 * variance_hinge(z).mean() + 0.5 * covariance_penalty(z).mean()
+    torch.testing.assert_close(VarianceCovariance(3.0, 0.5)(z), expected)
+
+
+def test_log_det_entropy_falls_as_a_batch_fills_the_space() -> None:
+    z = spread(64, 8)
+    flat = z * torch.tensor([1.0] * 4 + [0.01] * 4)
+    assert LogDetEntropy()(z) < LogDetEntropy()(flat)
+
+
+def test_hsic_rewards_views_that_tell_of_each_other() -> None:
+    z = spread(3, 64, 4)
+    pairs = [hsic(z[v], z[w]) for w in range(3) for v in range(w)]
+    torch.testing.assert_close(HSIC()(z), -torch.stack(pairs).mean())
+    assert HSIC()(torch.stack([z[0], z[0]])) < 2 * HSIC()(z[:2]) < 0
+    with pytest.raises(ValueError, match="at least 2 views"):
+        HSIC()(z[0])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: SIGReg(seed=-1), "seed >= 0"),
+        (lambda: VarianceCovariance(variance=-1.0), "variance >= 0"),
+        (lambda: LogDetEntropy(eps=0.0), "eps > 0"),
+        (lambda: SIGReg()(torch.zeros(2, 2, 8, 8)), "at most one dimension of views"),
+    ],
+)
+def test_wrong_arguments_of_others_are_named(build: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()
