@@ -18,15 +18,15 @@ def test_counts_sum_to_the_number_of_draws(scheme: Resampling, generator: Genera
 
 
 def test_expected_counts_are_proportional_to_the_weights(scheme: Resampling, generator: Generator) -> None:
-    counts = torch.stack([scheme(LOG_WEIGHTS, 9, generator) for _ in range(8000)]).double()
-    torch.testing.assert_close(counts.mean(0), 9 * LOG_WEIGHTS.double().softmax(0), rtol=0, atol=0.06)
+    counts = torch.stack([scheme(LOG_WEIGHTS, 9, generator) for _ in range(3000)]).double()
+    torch.testing.assert_close(counts.mean(0), 9 * LOG_WEIGHTS.double().softmax(0), rtol=0, atol=0.1)
 
 
 def test_a_particle_without_weight_is_never_drawn(scheme: Resampling, generator: Generator) -> None:
     for _ in range(50):
         counts = scheme(LOG_WEIGHTS, 100, generator)
         assert int(counts.min()) >= 0
-        assert not counts[LOG_WEIGHTS == -torch.inf].any()
+        assert not counts[LOG_WEIGHTS.isinf()].any()
 
 
 def test_one_particle_takes_all(scheme: Resampling, generator: Generator) -> None:
@@ -68,7 +68,7 @@ def test_residual_counts_are_at_least_the_expectation_rounded_down(generator: Ge
 
 def test_schemes_are_ordered_by_their_variance(generator: Generator) -> None:
     def variance(name: str) -> float:
-        counts = torch.stack([RESAMPLING[name](LOG_WEIGHTS, 20, generator) for _ in range(3000)]).double()
+        counts = torch.stack([RESAMPLING[name](LOG_WEIGHTS, 20, generator) for _ in range(800)]).double()
         return float(counts.var(0).sum())
 
     variances = {name: variance(name) for name in RESAMPLING}
