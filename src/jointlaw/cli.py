@@ -14,8 +14,12 @@ from typing import Literal
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from jointlaw import __version__, commands
-from jointlaw.commands import Project
+from jointlaw import __version__
+from jointlaw.commands import run as commands
+from jointlaw.commands.fit import fit_run
+from jointlaw.commands.reproduce import EXPERIMENTS
+from jointlaw.commands.run import Project
+from jointlaw.evaluation.fitting import Recipe
 from jointlaw.evaluation.table import Which
 from jointlaw.training.learner import NonFiniteError
 from jointlaw.training.recipes import RECIPES, Method
@@ -60,7 +64,7 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     recipe_commands = training.add_subcommands(dest="recipe")
     for name, recipe in recipes.items():
         recipe_commands.add_subcommand(name, recipe, help=_summary(RECIPES[name]))
-    for name, function in _ON_A_RUN.items():
+    for name, function in _COMMANDS.items():
         command = _Parser(description=_summary(function))
         command.add_function_arguments(function, as_positional=True)
         commands_of.add_subcommand(name, command, help=_summary(function))
@@ -125,7 +129,43 @@ def report(folder: Path) -> None:
     commands.report_run(project, project.setup.load_data())
 
 
-_ON_A_RUN: dict[str, Callable[..., None]] = {"probe": probe, "embed": embed, "report": report}
+def fit(folder: Path, recipe: Recipe, ood: str | None = None) -> None:
+    """Fit a density to the representations of a run: likelihoods, uncertainty, what is new.
+
+    Args:
+        folder: the run folder.
+        recipe: which density.
+        ood: other data, to be told from the run's own by likelihood.
+    """
+    project = open_run(folder)
+    fit_run(project, project.setup.load_data(), recipe, ood)
+
+
+def reproduce(
+    name: Literal["alignment"],
+    scale: Literal["smoke", "cpu", "paper"] = "cpu",
+    folder: Path | None = None,
+    seed: int = 111,
+) -> None:
+    """Run an experiment of the papers and write its table, its pictures and its page.
+
+    Args:
+        name: which experiment.
+        scale: smoke (seconds), cpu (two cores) or paper (the paper's own constants).
+        folder: where results.json and report.html go (default: runs/reproduce-NAME-SCALE).
+        seed: of data and fits.
+    """
+    place = Path("runs") / f"reproduce-{name}-{scale}" if folder is None else folder
+    EXPERIMENTS[name](scale, place, seed)
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "probe": probe,
+    "embed": embed,
+    "report": report,
+    "fit": fit,
+    "reproduce": reproduce,
+}
 
 
 def open_run(folder: Path) -> Project:
@@ -151,7 +191,7 @@ def open_run(folder: Path) -> Project:
 def _run(parser: ArgumentParser, recipes: dict[str, ArgumentParser], words: list[str]) -> None:
     config = parser.parse_args([word for word in words if not word.startswith("--print_config")])
     if config.subcommand != "train":
-        _ON_A_RUN[config.subcommand](**vars(config[config.subcommand]))
+        _COMMANDS[config.subcommand](**vars(config[config.subcommand]))
         return
     name = config.train.recipe
     data = _setup(recipes[name].instantiate(config.train[name])).load_data()  # they decide how views are drawn

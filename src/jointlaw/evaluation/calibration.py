@@ -4,7 +4,8 @@ All functions take a law of batch shape ``[B]`` and event shape ``[d]`` (what ``
 target ``[B, d]`` for each entry; draws come from the law, so that any law can be judged.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,9 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from jointlaw import check
+from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.law import Law
+from jointlaw.laws.mixture import JointMixture
 
 DRAWS = 1000
 """Draws per context: shares are then known to 1.6 points (one standard error at one half)."""
@@ -115,23 +118,25 @@ def sharpness(law: Law) -> float:
 
 
 @torch.no_grad()
-def branches_recovered(law: Law, branches: Tensor, within: float) -> float:
+def branches_recovered(
+    law: JointGaussian | JointMixture, branches: Tensor, within: float, least_height: float = 0.1
+) -> float:
     r"""Share of the true branches near which the law has one of its modes, where the truth is known.
 
     Mean over samples and branches. A mode within Euclidean distance ``within`` of a branch recovers it.
 
     Args:
-        law: of batch shape ``[B]`` with ``modes()``.
+        law: of batch shape ``[B]``.
         branches: true values ``[B, M, d]``.
         within: distance, in embedding units; three times the noise is a good choice.
+        least_height: modes of less than this share of the highest one's density do not count.
     """
     check.positive("branches_recovered", within=within)
-    found: Callable[[], list[Tensor]] = law.modes  # type: ignore[attr-defined]
-    near = [
-        (torch.cdist(truth.double(), modes.double()) <= within).any(1).double().mean()
-        for truth, modes in zip(branches, found(), strict=True)
-    ]
-    return torch.stack(near).mean().item()
+    check.fraction("branches_recovered", least_height=least_height)
+    modes = law.modes()
+    high = modes.found & (modes.log_prob >= modes.log_prob[:, :1] + math.log(least_height))  # [B, K]
+    near = torch.cdist(branches.double(), modes.points.double()) <= within  # [B, M, K]
+    return (near & high[:, None, :]).any(-1).double().mean().item()
 
 
 def auroc(inside: Tensor, outside: Tensor) -> float:

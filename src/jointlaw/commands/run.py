@@ -1,4 +1,4 @@
-"""What the commands do, once their options are objects."""
+"""Training, probing, embedding and reporting runs."""
 
 import json
 from collections.abc import Callable
@@ -75,11 +75,11 @@ def train(project: Project, data: Data) -> None:
         workspace.resume(project.config)
     elif first_process():
         workspace.start(project.config)
-    _say(*data.notes)
+    say(*data.notes)
     epochs = run.epochs_for(len(data.train))
-    _say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
+    say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
     try:
-        figures = {**_earlier_results(workspace), **fit(learner, feed, run, workspace, online)}
+        figures = {**earlier_results(workspace), **fit(learner, feed, run, workspace, online)}
     except BaseException as error:
         error.add_note(_what_is_left(workspace, run.resume))
         raise
@@ -99,7 +99,7 @@ def report_run(project: Project, data: Data) -> None:
     learner = project.trained(data)
     probe, views = setup.load_probe_data(data), setup.view_maker(data)
     judgement = judge(learner, data, probe, views, setup.run.batch, setup.run.seed)
-    workspace.save_results({**_earlier_results(workspace), **judgement.figures})
+    workspace.save_results({**earlier_results(workspace), **judgement.figures})
     write_report(workspace.report, contents(project, data, learner, judgement))
     summarise(workspace)
 
@@ -118,7 +118,7 @@ def probe_run(project: Project, data: Data, probe_data: str | None = None) -> No
         raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
     learner = project.trained(data)
     figures, notes = probe_figures(learner, probe, setup.view_maker(data), setup.run.batch, setup.run.seed)
-    _say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None), *notes)
+    say(*(f"{name:28s} {value:.4f}" for name, value in figures.items() if value is not None), *notes)
 
 
 def embed_run(
@@ -147,7 +147,7 @@ def embed_run(
     loader = [view for source in sources for view in clean_views(source, views, batch)]
     table = embed(learner, track(loader, description="embedding", console=console))
     write_table(table, output, which, overwrite)
-    _say(f"{len(table):,} rows of width {table.embeddings.shape[1]} in {output}")
+    say(f"{len(table):,} rows of width {table.embeddings.shape[1]} in {output}")
 
 
 def contents(project: Project, data: Data, learner: Learner, judgement: Judgement) -> Contents:
@@ -163,7 +163,7 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
         drawn=judgement.drawn.embeddings.numpy(),
         label=clean.label[shown].numpy(),
         recipe=f"jointlaw train {project.recipe} --config {workspace.config.name}",
-        figures=_earlier_results(workspace),
+        figures=earlier_results(workspace),
         history=_curves(workspace),
         law=law,
         class_names=held_out.classes,
@@ -177,13 +177,13 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
 
 def summarise(workspace: Workspace) -> None:
     """Print the main figures and where the report is."""
-    figures = _earlier_results(workspace)
+    figures = earlier_results(workspace)
 
     def line(name: str, key: str, form: str = ".2%") -> str:
         value = figures.get(key)
         return f"  {name:34s} {'not measured' if value is None else format(value, form)}"
 
-    _say(
+    say(
         "",
         line("planned share of active units", "sparsity.l0_expected"),
         line("measured share of active units", "sparsity.l0"),
@@ -196,7 +196,8 @@ def summarise(workspace: Workspace) -> None:
     )
 
 
-def _say(*lines: str) -> None:
+def say(*lines: str) -> None:
+    """Print lines, once."""
     if first_process():
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
@@ -218,7 +219,8 @@ def _what_is_left(workspace: Workspace, resumed: bool) -> str:
     return f"The last checkpoint is kept; go on with --run.folder={workspace.folder} --run.resume=true."
 
 
-def _earlier_results(workspace: Workspace) -> dict[str, float | None]:
+def earlier_results(workspace: Workspace) -> dict[str, float | None]:
+    """The figures in the run folder, if any."""
     if not workspace.results.exists():
         return {}
     figures: dict[str, float | None] = json.loads(workspace.results.read_text(encoding="utf-8"))

@@ -1,0 +1,140 @@
+"""Fitting a density to the representations of a run."""
+
+import time
+
+import numpy as np
+import torch
+
+from jointlaw.commands.run import Project, earlier_results, say
+from jointlaw.densities.density import Density
+from jointlaw.evaluation.calibration import reliability
+from jointlaw.evaluation.fitting import Recipe, save_density
+from jointlaw.evaluation.joint import (
+    JUDGED,
+    PairTable,
+    conditional_law,
+    joint_law,
+    judge_density,
+    novelty,
+    principal_components,
+    representations,
+    view_pairs,
+)
+from jointlaw.report.canvas import LAW, MEASURED, QUIET, THIRD, Absent, Chart, bars, canvas, line
+from jointlaw.report.essay import Essay, Part, TableOfFigures, write_essay
+from jointlaw.training.samples import Data
+from jointlaw.training.workspace import environment
+
+WORDS = {
+    "density.kept": ("variance kept by the principal components", "{:.1%}"),
+    "density.nll": ("negative log-likelihood of a view given another (nats)", "{:.3f}"),
+    "density.energy_score": ("energy score", "{:.4f}"),
+    "density.coverage": ("targets inside regions meant to hold 90 %", "{:.1%}"),
+    "density.noise": ("noise: variance within components", "{:.4f}"),
+    "density.ambiguity": ("ambiguity: variance between components", "{:.4f}"),
+    "density.ood_auroc": ("AUROC against other data", "{:.4f}"),
+    "density.seconds": ("seconds to fit", "{:.1f}"),
+}
+"""Figure -> its name and form."""
+
+
+def fit_run(project: Project, data: Data, recipe: Recipe, ood: str | None = None) -> None:
+    """Fit a density to pairs of views of the training samples, judge it on held-out ones, and write what was found.
+
+    ``density.safetensors`` holds the density, ``results.json`` gains its figures, ``density.html`` shows them.
+
+    Args:
+        project: the run.
+        data: its data.
+        recipe: which density.
+        ood: other data, to be told from the run's own by likelihood.
+    """
+    setup, workspace = project.setup, project.workspace
+    other = None if ood is None else setup.load_other(ood, data)
+    learner, views, batch = project.trained(data), setup.view_maker(data), setup.run.batch
+    raw = view_pairs(learner, data.train, views, batch, recipe.seed, recipe.part)
+    reduce = principal_components(raw.context, recipe.dim, recipe.seed)
+    held_out = view_pairs(learner, data.held_out, views, batch, recipe.seed + 1, recipe.part)
+    train, test = (PairTable(reduce(pairs.context), reduce(pairs.target)) for pairs in (raw, held_out))
+    start = time.perf_counter()
+    density = recipe.fit(train).eval()
+    seconds = time.perf_counter() - start
+    figures = {"density.kept": reduce.kept, "density.seconds": seconds, **judge_density(density, test, recipe.seed)}
+    histogram: Chart | Absent = Absent("Likelihood of clean samples", "Name other data by --ood to compare them.")
+    if other is not None and recipe.density == "network":
+        histogram = Absent("Likelihood of clean samples", "A network predicts targets; it has no law of the context.")
+    elif other is not None:
+        inside, outside = (
+            reduce(representations(learner, source.held_out, views, batch, recipe.part)) for source in (data, other)
+        )
+        figures["density.ood_auroc"] = novelty(density, inside, outside)
+        histogram = _likelihoods(density, inside, outside, data.name, other.name)
+    save_density(workspace.folder / "density.safetensors", recipe, density, reduce)
+    workspace.save_results({**earlier_results(workspace), **figures})
+    plots = [_uncertainty(density, test), _reliability(density, test), histogram]
+    _write_page(project, recipe, figures, plots, ood)
+    say(
+        *(
+            f"  {words:58s} {form.format(figures[key])}"
+            for key, (words, form) in WORDS.items()
+            if figures.get(key) is not None
+        ),
+        f"  page: {workspace.folder / 'density.html'}",
+    )
+
+
+def _write_page(
+    project: Project, recipe: Recipe, figures: dict[str, float | None], plots: list[Chart | Absent], ood: str | None
+) -> None:
+    rows = [[words, form.format(figures[key])] for key, (words, form) in WORDS.items() if figures.get(key) is not None]
+    folder = project.workspace.folder
+    command = f"jointlaw fit {folder} --density={recipe.density} --components={recipe.components} --dim={recipe.dim}"
+    introduction = (
+        "One view is the context, another view of the same sample the target: what does the density say about the "
+        f"target? Fitted to the {recipe.part} of training samples, judged on held-out ones."
+    )
+    parts = [Part("figures", "Figures", "On held-out pairs.", [TableOfFigures("Figures", ("figure", "value"), rows)])]
+    parts.append(Part("pictures", "Pictures", "Where the uncertainty lies, and whether to believe it.", plots=plots))
+    title = f"{recipe.density} over {recipe.part}"
+    essay = Essay(title, command + (f" --ood={ood}" if ood else ""), introduction, parts, environment())
+    write_essay(folder / "density.html", essay)
+
+
+@torch.no_grad()
+def _uncertainty(density: Density, test: PairTable) -> Chart:
+    found = conditional_law(density, test.context).uncertainty()
+    share = (found.ambiguity.sum(-1) / found.total.sum(-1)).numpy()
+    figure = canvas("ambiguity, as a share of the total variance", "held-out pairs")
+    edges = np.linspace(0, max(float(share.max()), 0.01), 51)
+    bars(figure, edges, np.histogram(share, edges)[0], "pairs", MEASURED)
+    figure.data[-1].showlegend = False
+    mean = float(share.mean())
+    reading = f"Ambiguity is variance between components: the context leaves open which one. On average {mean:.1%}."
+    return Chart("uncertainty", "Noise or ambiguity", figure, reading, f"Histogram with mean {mean:.1%}.")
+
+
+@torch.no_grad()
+def _reliability(density: Density, test: PairTable) -> Chart:
+    law = density(test.context[:JUDGED])
+    found = reliability(law, test.target[:JUDGED], generator=torch.Generator().manual_seed(0))
+    figure = canvas("nominal level", "share of targets inside the region")
+    line(figure, [(0.0, 0.0), (1.0, 1.0)], "exact", QUIET, dash="dash")
+    for name, values, colour in (("highest density", found.highest, MEASURED), ("central", found.central, THIRD)):
+        line(figure, list(zip(found.level.tolist(), values.tolist(), strict=True)), name, colour)
+    reading = "Below the dashed line the law is too sure of itself, above it not sure enough."
+    return Chart("reliability", "Reliability", figure, reading, f"Mean error of the coverage {found.error:.3f}.")
+
+
+@torch.no_grad()
+def _likelihoods(density: Density, inside: torch.Tensor, outside: torch.Tensor, name: str, other: str) -> Chart:
+    marginal = joint_law(density).marginal(inside.shape[-1])
+    values = [marginal.log_prob(part).numpy() for part in (inside, outside)]
+    low = min(float(np.quantile(part, 0.01)) for part in values)
+    edges = np.linspace(low, max(float(part.max()) for part in values), 61)
+    figure = canvas("log-likelihood of a clean sample (nats)", "density")
+    for part, label, colour in zip(values, (name, other), (MEASURED, LAW), strict=True):
+        count, _ = np.histogram(np.clip(part, low, None), edges)
+        bars(figure, edges, count / (len(part) * np.diff(edges)), label, colour)
+    figure.update_layout(barmode="overlay")
+    reading = f"Two hills apart: the law tells {other} from {name}. The lowest bar holds all values below it, too."
+    return Chart("likelihood", "Likelihood of clean samples", figure, reading, "Two histograms of log-likelihoods.")
