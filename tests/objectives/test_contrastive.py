@@ -1,6 +1,7 @@
 import copy
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.objectives import contrastive
 from jointlaw.objectives.contrastive import NCL, MoCo, SimCLR
+from jointlaw.objectives.objective import Objective
 from jointlaw.types import Embeddings
 
 SIZE, DIM = 24, 6
@@ -196,6 +198,42 @@ def test_sums_of_another_batch_or_of_a_changed_one_are_not_used() -> None:
     reference.update(Embeddings(z.context.detach(), z.target))
     assert torch.equal(reference.bank.embeddings, objective.bank.embeddings)
     assert torch.equal(reference.bank.counts, objective.bank.counts)
+
+
+def test_sums_of_another_bank_are_not_used() -> None:
+    reference, objective = (filled(moco(Particles(SIZE, DIM, 0.5))) for _ in range(2))
+    z, saved = embeddings(0), copy.deepcopy(objective.state_dict())
+    saved["bank.embeddings"] = saved["bank.embeddings"].flip(1)
+    objective(z)
+    for each in (reference, objective):
+        each.load_state_dict(saved)
+        each.update(Embeddings(z.context.detach(), z.target))
+    assert torch.equal(reference.bank.counts, objective.bank.counts)
+
+
+def test_a_look_in_inference_mode_is_allowed() -> None:
+    reference, objective = (filled(moco(Particles(SIZE, DIM, 0.5))) for _ in range(2))
+    z = embeddings(0)
+    with torch.inference_mode():
+        objective(embeddings(1))
+    for each in (reference, objective):
+        each.update(Embeddings(z.context.detach(), z.target))
+    assert torch.equal(reference.bank.counts, objective.bank.counts)
+
+
+@pytest.mark.parametrize("kind", [SimCLR, NCL, lambda: filled(moco()).float()])
+def test_bfloat16_autocast_changes_nothing_after_the_projector(kind: Callable[[], Objective]) -> None:
+    objective, z = kind(), embeddings(0, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = objective(z).loss
+    assert torch.equal(loss, objective(z).loss)
+
+
+def test_keys_enter_sample_by_sample() -> None:
+    """Then the keys of several processes, one after the other, are in the order of one process."""
+    objective, z = moco(symmetric=True), embeddings(0)
+    objective.update(z)
+    torch.testing.assert_close(objective.bank.embeddings[:16], unit(z.target).transpose(0, 1).flatten(0, 1))
 
 
 def test_queries_and_keys_reweight_the_pool_as_the_equation_says() -> None:

@@ -143,7 +143,8 @@ class MoCo(Objective):
         """Judge projector outputs ``[V, B, D]`` of V >= 2 views; the bank stays as it is."""
         self._check(z)
         query, key = self._roles(z)
-        positive = torch.einsum("vbd,wbd->vwb", query, key) / self.temperature
+        with torch.autocast(query.device.type, enabled=False):
+            positive = torch.einsum("vbd,wbd->vwb", query, key) / self.temperature
         judged = against(query.flatten(0, 1), self.bank.read(), self.temperature)
         self._remember(z.context, judged.posterior)
         loss = info_nce(positive, judged.log_sum.view(query.shape[0], 1, -1))  # [queries, keys, B]
@@ -153,19 +154,19 @@ class MoCo(Objective):
     def update(self, z: Embeddings) -> None:
         """Let the keys enter the bank."""
         self._check(z)
-        query, key = (side.flatten(0, 1) for side in self._roles(z))
-        posterior = self._posterior(z.context, query, key) if self.bank.weighs else None
+        query, key = self._roles(z)
+        key = key.transpose(0, 1).flatten(0, 1)  # sample by sample, so that processes in turn give the global order
+        posterior = self._posterior(z.context, query.flatten(0, 1), key) if self.bank.weighs else None
         self._judged = None
         self.bank.update(key, posterior)
 
     def _roles(self, z: Embeddings) -> tuple[Tensor, Tensor]:
         """Queries ``[Q, B, D]`` and keys ``[K, B, D]``."""
         context, target = self.activate(z.context), self.activate(z.target.detach())
-        with torch.autocast(context.device.type, enabled=False):
-            return (context, target) if self.symmetric else (context[:-1], target[-1:])
+        return (context, target) if self.symmetric else (context[:-1], target[-1:])
 
     def _posterior(self, context: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        slots = None if self._judged is None else self._judged.recall(context, self.bank.step)
+        slots = None if self._judged is None else self._judged.recall(context, self.bank)
         if slots is None:
             slots = against(query, self.bank.read(), self.temperature).posterior
         return torch.cat([slots, log_support(query, gather(key), self.temperature)])
@@ -173,9 +174,9 @@ class MoCo(Objective):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _remember(self, context: Tensor, posterior: Tensor) -> None:
         """Keep what the queries made of the slots; no result depends on whether it is kept."""
-        if self.bank.weighs:
+        if self.bank.weighs and not torch.is_inference_mode_enabled():  # inference tensors have no version
             context = context.detach()
-            self._judged = _Judged(context, context._version, self.bank.step, posterior)
+            self._judged = _Judged(context, context._version, _edition(self.bank), posterior)
 
     def _check(self, z: Embeddings) -> None:
         check.views("MoCo", z.context, least=2)
@@ -191,12 +192,18 @@ class _Judged(NamedTuple):
 
     context: Tensor
     version: int
-    step: int
+    edition: tuple[int, int]
     posterior: Tensor
 
-    def recall(self, context: Tensor, step: int) -> Tensor | None:
+    def recall(self, context: Tensor, bank: Bank) -> Tensor | None:
         """The sums, if they are of this very batch (its memory unchanged) and of this state of the bank."""
         mine = self.context
         same = mine.data_ptr() == context.data_ptr() and mine.shape == context.shape
         same = same and mine.stride() == context.stride() and mine.dtype == context.dtype
-        return self.posterior if same and self.version == context._version and self.step == step else None
+        same = same and self.version == context._version and self.edition == _edition(bank)
+        return self.posterior if same else None
+
+
+def _edition(bank: Bank) -> tuple[int, int]:
+    """Changes with every update and with every loaded checkpoint."""
+    return bank.step, bank.embeddings._version
