@@ -8,7 +8,7 @@ from torch import Tensor
 from jointlaw.functional.mixtures import LOG_2PI
 
 BISECTIONS = 64
-CHUNK = 2**22  # numbers held at once by the level sets
+CHUNK = 2**20  # numbers held at once by the level sets
 CELL_BISECTIONS = 12
 CELL_STEPS = 3
 LEVEL_STEPS = 6
@@ -103,16 +103,23 @@ def _level_set(line: Line, level: float) -> Tensor:
 
 
 def _nodes(line: Line) -> Tensor:
-    """Ascending points ``[B, G]`` that resolve every component, with the highest point of the density among them."""
+    """Ascending points ``[B, G]`` that resolve every component, with every peak of the density among them."""
     unit = torch.linspace(-REACH, REACH, NODES, dtype=line.loc.dtype, device=line.loc.device)
     x = (line.loc.unsqueeze(-1) + line.scale.unsqueeze(-1) * unit).flatten(1).sort(-1).values
-    top = line.spread().log_density(x).argmax(-1, keepdim=True)
-    low, high = (x.gather(-1, (top + side).clamp(0, x.shape[-1] - 1)).squeeze(-1) for side in (-1, 1))
+    rise = line.spread().log_density(x).diff()
+    order = _first((rise[:, :-1] >= 0) & (rise[:, 1:] <= 0))
+    low, high = x.gather(-1, order), x.gather(-1, order + 2)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        rising = line.slope(middle) > 0
+        rising = line.spread().slope(middle) > 0
         low, high = torch.where(rising, middle, low), torch.where(rising, high, middle)
-    return torch.cat([x, low.unsqueeze(-1)], -1).sort(-1).values
+    return torch.cat([x, low], -1).sort(-1).values
+
+
+def _first(mask: Tensor) -> Tensor:
+    """Places ``[B, R]`` of the True entries of every row, in order; rows with fewer than R go on with False ones."""
+    most = max(1, int(mask.sum(-1).max()))
+    return mask.int().argsort(stable=True, dim=-1, descending=True)[:, :most]
 
 
 def _coarse(height: Tensor, mass: Tensor, level: float) -> Tensor:
@@ -132,10 +139,9 @@ def _ends(spread: Line, x: Tensor, height: Tensor, threshold: Tensor) -> Tensor:
     """Where the log-density crosses the threshold, ``[B, R, 2]``; NaN where there is no interval."""
     above = height > threshold[:, None]
     crossings = [~above[:, :-1] & above[:, 1:], above[:, :-1] & ~above[:, 1:]]  # upwards, downwards
-    most = max(1, int(crossings[0].sum(-1).max()))
     ends = []
     for crossing, upwards in zip(crossings, (True, False), strict=True):
-        order = crossing.int().argsort(stable=True, dim=-1, descending=True)[:, :most]
+        order = _first(crossing)
         end = _crossing(spread, x.gather(-1, order), x.gather(-1, order + 1), threshold[:, None], upwards)
         ends.append(torch.where(crossing.gather(-1, order), end, torch.nan))
     return torch.stack(ends, -1)

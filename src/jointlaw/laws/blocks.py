@@ -1,6 +1,7 @@
 """Checks shared by the joint laws: where the context ends, and what fits it."""
 
-from torch import Tensor
+import torch
+from torch import Size, Tensor
 
 
 def check_split(where: str, split: int | None, dim: int) -> None:
@@ -47,3 +48,15 @@ def on_line(where: str, dim: int) -> None:
         raise ValueError(
             f"{where}: expected a law on the line (E = 1), found E = {dim}. Take a coordinate first: marginal(1)."
         )
+
+
+def common_batch(where: str, **shapes: Size) -> Size:
+    """The batch shape of all parameters together, or an error that names those that do not fit."""
+    try:
+        return Size(torch.broadcast_shapes(*shapes.values()))  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        found = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+        raise ValueError(
+            f"{where}: expected batch shapes that broadcast, found {found}. A factor has one dimension more than loc, "
+            "deviations as many; one scale shared along a dimension has size 1 there: scale_tril[None]."
+        ) from error

@@ -11,7 +11,7 @@ from torch.distributions.kl import register_kl
 from jointlaw import check
 from jointlaw.functional.linalg import lead, wide
 from jointlaw.functional.mixtures import LOG_2PI
-from jointlaw.laws.blocks import check_leading, check_split, check_width, needed, on_line
+from jointlaw.laws.blocks import check_leading, check_split, check_width, common_batch, needed, on_line
 from jointlaw.laws.divergence import gaussian_kl
 from jointlaw.laws.law import EMPTY, Law, Shape
 from jointlaw.laws.modes import Modes
@@ -59,7 +59,7 @@ class JointGaussian(Law):
         self._scale: Scale = scale_of(where, loc, scale_tril)
         check_split(where, split, loc.shape[-1])
         self.loc, self.scale_tril, self.split = loc, scale_tril, split
-        batch = torch.broadcast_shapes(loc.shape[:-1], self._scale.batch_shape)  # type: ignore[no-untyped-call]
+        batch = common_batch(where, loc=loc.shape[:-1], scale_tril=self._scale.batch_shape)
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
 
     @property
@@ -230,5 +230,5 @@ class JointGaussian(Law):
 
 @register_kl(JointGaussian, JointGaussian)  # type: ignore[no-untyped-call, untyped-decorator]
 def _kl(p: JointGaussian, q: JointGaussian) -> Tensor:
-    batch = torch.broadcast_shapes(p.batch_shape, q.batch_shape)  # type: ignore[no-untyped-call]
+    batch = common_batch("kl_divergence", p=p.batch_shape, q=q.batch_shape)
     return gaussian_kl(p.loc, p._scale, q.loc, q._scale).to(p.loc.dtype).expand(batch)

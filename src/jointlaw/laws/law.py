@@ -75,5 +75,5 @@ class Law(Distribution):
         return law
 
     def _check(self, value: Tensor) -> None:
-        if self._validate_args:
+        if self._validate_args and value.numel():  # torch's own check cannot reshape an empty batch
             self._validate_sample(value)

@@ -12,7 +12,7 @@ from jointlaw import check
 from jointlaw.functional.linalg import lead, wide
 from jointlaw.functional.mixtures import component_log_densities, log_weights
 from jointlaw.functional.univariate import Line, highest_density
-from jointlaw.laws.blocks import check_leading, check_split, check_width, needed, on_line
+from jointlaw.laws.blocks import check_leading, check_split, check_width, common_batch, needed, on_line
 from jointlaw.laws.divergence import entropy_bounds
 from jointlaw.laws.estimates import Bounds, Estimate, average
 from jointlaw.laws.gaussian import JointGaussian
@@ -76,7 +76,7 @@ class JointMixture(Law):
         scale = scale_of(where, loc, scale_tril)
         _check_components(where, logits, loc, scale)
         check_split(where, split, loc.shape[-1])
-        batch = torch.broadcast_shapes(logits.shape[:-1], loc.shape[:-2], scale.batch_shape[:-1])  # type: ignore[no-untyped-call]
+        batch = common_batch(where, logits=logits.shape[:-1], loc=loc.shape[:-2], scale_tril=scale.batch_shape[:-1])
         self.logits = lead(logits, len(batch) + 1)
         self.loc = lead(loc, len(batch) + 2)
         self.scale_tril = lead(scale_tril, len(batch) + 1 + scale.event_dim)
@@ -367,7 +367,8 @@ def _check_components(where: str, logits: Tensor, loc: Tensor, scale: Scale) -> 
         raise ValueError(
             f"{where}: expected logits [*, K], loc [*, K, E] and a scale for each component (or size 1 for all), "
             f"found logits {list(logits.shape)}, loc {list(loc.shape)}, scales {list(scale.batch_shape)}. "
-            "Components run along the last dimension of logits and the one before the last of loc."
+            "Components run along the last dimension of logits and the one before the last of loc; a scale shared by all "
+            "is scale_tril[None]."
         )
     if logits.dtype != loc.dtype:
         raise ValueError(
