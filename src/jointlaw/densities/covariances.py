@@ -1,41 +1,50 @@
 """The covariances that the components of a mixture may have, and how each is estimated."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from jointlaw.densities.screening import Whitened
 from jointlaw.functional.linalg import cholesky
-from jointlaw.functional.mixtures import LOG_2PI, component_log_densities
+from jointlaw.functional.mixtures import LOG_2PI
+from jointlaw.functional.triangular import lower_inverse
 
-ROWS = 2048  # samples whitened at once by the loop over components: large enough for the product, small for the cache
+LogDensity = Callable[[Tensor], Tensor]
 
 
 class Covariance(ABC):
-    """One kind of covariance: its second moment, its estimate and its square root.
+    """One kind of covariance: its second moment, its estimate, its square root and its density.
 
-    A kind has no state. ``scale`` below is the square root in the form a ``JointMixture`` takes as ``scale_tril``.
+    A kind has no state. Its square root has the form a ``JointMixture`` takes as ``scale_tril``.
     """
 
     name: ClassVar[str]
+    pooled: ClassVar[bool] = False  # whether the second moment is that of all samples, whatever the shares
 
     @abstractmethod
-    def second(self, x: Tensor, share: Tensor) -> Tensor:
-        """Sum over samples of share times the part of x x^T that this kind needs.
+    def shape(self, components: int, dim: int) -> tuple[int, ...]:
+        """Shape of the second moment."""
+
+    @abstractmethod
+    def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
+        """Add to the second moment, in place, the sum over samples of share times what is needed of x x^T.
 
         Args:
+            total: what to add to.
             x: samples ``[N, E]``.
             share: of each component in each sample ``[N, K]``.
         """
 
     @abstractmethod
-    def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
-        """Maximum-likelihood covariances (no floor yet).
+    def estimate(self, second: Tensor, mass: Tensor, loc: Tensor) -> Tensor:
+        """Maximum-likelihood covariances, of the shape of the second moment.
 
         Args:
-            second: sums as ``second`` returns them.
-            count: sums of the shares ``[K]``.
+            second: the second moment.
+            mass: sums of the shares ``[K]``.
             loc: means ``[K, E]``.
         """
 
@@ -44,8 +53,11 @@ class Covariance(ABC):
         """Square root, as a ``scale_tril``, after ``floor`` is added to every variance."""
 
     @abstractmethod
-    def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """Log N(x; m_k, S_k) ``[N, K]`` in nats."""
+    def log_density(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """The function from samples ``[n, E]`` to log N(x; m_k, S_k) ``[n, K]``, in nats.
+
+        It may give -inf to a component whose share is below rounding.
+        """
 
     @abstractmethod
     def parameters(self, components: int, dim: int) -> int:
@@ -64,39 +76,28 @@ class Full(Covariance):
 
     name = "full"
 
-    def second(self, x: Tensor, share: Tensor) -> Tensor:
-        """``[K, E, E]``; samples of which a component has no share are passed over."""
-        total = x.new_zeros(share.shape[1], x.shape[1], x.shape[1])
-        for start in range(0, len(x), ROWS):
-            rows = x[start : start + ROWS]
-            columns = share[start : start + ROWS].T.contiguous()
-            for k, column in enumerate(columns):
-                held = column.nonzero().squeeze(1)
-                part, weight = (rows[held], column[held]) if 2 * len(held) < len(rows) else (rows, column)
-                total[k].addmm_((part * weight[:, None]).T, part)
-        return total
-
-    def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
+    def shape(self, components: int, dim: int) -> tuple[int, ...]:
         """``[K, E, E]``."""
-        return second / count[:, None, None] - loc[:, :, None] * loc[:, None, :]
+        return components, dim, dim
+
+    def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
+        """Samples of which a component has no share are passed over."""
+        for k, column in enumerate(share.T.contiguous()):
+            rows = column.nonzero().squeeze(1)
+            part, weight = (x[rows], column[rows]) if 2 * len(rows) < len(x) else (x, column)
+            total[k].addmm_((part * weight[:, None]).T, part)
+
+    def estimate(self, second: Tensor, mass: Tensor, loc: Tensor) -> Tensor:
+        """E x x^T - m m^T."""
+        return second / mass[:, None, None] - loc[:, :, None] * loc[:, None, :]
 
     def root(self, covariance: Tensor, floor: float) -> Tensor:
         """Cholesky factors ``[K, E, E]``."""
-        covariance.diagonal(dim1=-2, dim2=-1).add_(floor)
-        return cholesky(covariance)
+        return _factor(covariance, floor)
 
-    def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """By products with the inverse factors: no gradient is needed here, and a solve costs twice as much."""
-        whitening = _inverse(scale).mT.contiguous()
-        shift = -(loc.unsqueeze(1) @ whitening).squeeze(1)  # [K, E]
-        distance = x.new_empty(len(loc), len(x))
-        for start in range(0, len(x), ROWS):
-            part = x[start : start + ROWS]
-            for k in range(len(loc)):
-                white = torch.addmm(shift[k], part, whitening[k])
-                distance[k, start : start + ROWS] = torch.linalg.vecdot(white, white)
-        log_det = scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return -0.5 * (distance.T + x.shape[1] * LOG_2PI) - log_det
+    def log_density(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """Component by component."""
+        return Whitened(loc, scale)
 
     def parameters(self, components: int, dim: int) -> int:
         """K E (E + 1) / 2."""
@@ -111,26 +112,36 @@ class Shared(Covariance):
     """One covariance matrix for all components (scikit-learn: tied)."""
 
     name = "shared"
+    pooled = True
 
-    def second(self, x: Tensor, share: Tensor) -> Tensor:
+    def shape(self, components: int, dim: int) -> tuple[int, ...]:
         """``[1, E, E]``."""
-        return ((x * share.sum(1, keepdim=True)).T @ x).unsqueeze(0)
+        return 1, dim, dim
 
-    def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
-        """``[1, E, E]``: the mean over all samples."""
-        return (second - (loc * count[:, None]).T @ loc) / count.sum()
+    def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
+        """Of all components together."""
+        total[0].addmm_((x * share.sum(1, keepdim=True)).T, x)
+
+    def estimate(self, second: Tensor, mass: Tensor, loc: Tensor) -> Tensor:
+        """E x x^T less that of the means."""
+        return (second - (loc * mass[:, None]).T @ loc) / mass.sum()
 
     def root(self, covariance: Tensor, floor: float) -> Tensor:
         """Cholesky factor ``[1, E, E]``."""
-        covariance.diagonal(dim1=-2, dim2=-1).add_(floor)
-        return cholesky(covariance)
+        return _factor(covariance, floor)
 
-    def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """Whiten by a product with the inverse factor, then one product of samples and means."""
-        whitening = _inverse(scale)[0].mT
-        identity = torch.ones(1, 1, dtype=x.dtype, device=x.device)
-        log_det = scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return component_log_densities(x @ whitening, loc @ whitening, identity) - log_det
+    def log_density(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """Whiten once; all distances by one product."""
+        whitening = lower_inverse(scale[0]).mT.contiguous()
+        means = loc @ whitening
+        log_det = scale[0].diagonal().log().sum()
+        peak = -0.5 * (means.square().sum(1) + loc.shape[1] * LOG_2PI) - log_det
+
+        def evaluate(x: Tensor) -> Tensor:
+            white = x @ whitening
+            return torch.addmm(peak, white, means.T).sub_(0.5 * torch.linalg.vecdot(white, white)[:, None])
+
+        return evaluate
 
     def parameters(self, components: int, dim: int) -> int:
         """E (E + 1) / 2."""
@@ -146,21 +157,28 @@ class Diagonal(Covariance):
 
     name = "diagonal"
 
-    def second(self, x: Tensor, share: Tensor) -> Tensor:
+    def shape(self, components: int, dim: int) -> tuple[int, ...]:
         """``[K, E]``."""
-        return share.T @ x.square()
+        return components, dim
 
-    def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
-        """``[K, E]``."""
-        return (second / count[:, None] - loc.square()).clamp(min=0)
+    def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
+        """Squares only."""
+        total.addmm_(share.T, x.square())
+
+    def estimate(self, second: Tensor, mass: Tensor, loc: Tensor) -> Tensor:
+        """E x^2 - m^2."""
+        return (second / mass[:, None] - loc.square()).clamp(min=0)
 
     def root(self, covariance: Tensor, floor: float) -> Tensor:
         """Deviations ``[K, E]``."""
         return _deviation(covariance, floor)
 
-    def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """By two matrix products."""
-        return component_log_densities(x, loc, scale)
+    def log_density(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """By two products."""
+        precision = scale**-2
+        slope = (loc * precision).T
+        peak = -0.5 * ((loc.square() * precision).sum(1) + loc.shape[1] * LOG_2PI) - scale.log().sum(1)
+        return lambda x: torch.addmm(peak, x, slope).addmm_(x.square(), precision.T, alpha=-0.5)
 
     def parameters(self, components: int, dim: int) -> int:
         """K E."""
@@ -176,22 +194,31 @@ class Spherical(Covariance):
 
     name = "spherical"
 
-    def second(self, x: Tensor, share: Tensor) -> Tensor:
+    def shape(self, components: int, dim: int) -> tuple[int, ...]:
         """``[K, 1]``."""
-        return share.T @ x.square().sum(1, keepdim=True)
+        return components, 1
 
-    def estimate(self, second: Tensor, count: Tensor, loc: Tensor) -> Tensor:
-        """``[K, 1]``: the mean over coordinates."""
-        spread = second / count[:, None] - loc.square().sum(1, keepdim=True)
+    def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
+        """Squared lengths only."""
+        total.addmm_(share.T, torch.linalg.vecdot(x, x)[:, None])
+
+    def estimate(self, second: Tensor, mass: Tensor, loc: Tensor) -> Tensor:
+        """(E |x|^2 - |m|^2) / E."""
+        spread = second / mass[:, None] - loc.square().sum(1, keepdim=True)
         return (spread / loc.shape[1]).clamp(min=0)
 
     def root(self, covariance: Tensor, floor: float) -> Tensor:
         """Deviations ``[K, 1]``."""
         return _deviation(covariance, floor)
 
-    def log_density(self, x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """By one matrix product."""
-        return component_log_densities(x, loc, scale)
+    def log_density(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """By one product."""
+        precision = scale**-2
+        slope = (loc * precision).T
+        dim = loc.shape[1]
+        size = loc.square().sum(1) * precision.squeeze(1)
+        peak = -0.5 * (size + dim * LOG_2PI) - dim * scale.log().squeeze(1)
+        return lambda x: torch.addmm(peak, x, slope).addmm_(torch.linalg.vecdot(x, x)[:, None], precision.T, alpha=-0.5)
 
     def parameters(self, components: int, dim: int) -> int:
         """K."""
@@ -205,10 +232,9 @@ class Spherical(Covariance):
 COVARIANCES: dict[str, Covariance] = {kind.name: kind for kind in (Full(), Shared(), Diagonal(), Spherical())}
 
 
-def _inverse(factor: Tensor) -> Tensor:
-    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
-    inverse: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-    return inverse
+def _factor(covariance: Tensor, floor: float) -> Tensor:
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    return cholesky(covariance + floor * identity)
 
 
 def _deviation(variance: Tensor, floor: float) -> Tensor:

@@ -68,8 +68,9 @@ class Ascent:
 def climb(ascent: Ascent, x: Tensor, weight: Tensor, share: Tensor, iterations: int) -> Parameters:
     """Alternate both steps over all samples ``[N, E]`` until the log-likelihood settles."""
     _, law = ascent.begin(x, weight, share)
+    known = gather(ascent.kind, x, weight[:, None], weight.sum()).second if ascent.kind.pooled else None
     for _ in range(iterations):
-        evidence = expect(ascent.kind, x, weight, law)
+        evidence = expect(ascent.kind, x, weight, law, known)
         moments, changed = ascent.repair(evidence, x, weight)
         law = maximise(ascent.kind, moments, ascent.floor)
         if ascent.note(level(evidence, weight), changed):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jointlaw.densities.covariances import Covariance
 
-NUMBERS = 2**22  # held at once in the expectation step
+ROWS = 2048  # samples at once in the expectation step: large enough for the products, small for the cache
 EMPTY = 1e-3  # a component with less than this share of one sample is empty
 
 
@@ -46,10 +46,15 @@ class Expectation(NamedTuple):
 
 def gather(kind: Covariance, x: Tensor, share: Tensor, total: Tensor) -> Moments:
     """Moments of samples ``[N, E]`` whose components have weights ``share`` ``[N, K]``, over ``total`` weight."""
-    return Moments(share.sum(0) / total, share.T @ x / total, kind.second(x, share) / total)
+    moments = _none(kind, x, share.shape[1])
+    for start in range(0, len(x), ROWS):
+        rows, part = x[start : start + ROWS], share[start : start + ROWS]
+        moments.first.addmm_(part.T, rows)
+        kind.add_second(moments.second, rows, part)
+    return Moments(share.sum(0) / total, moments.first / total, moments.second / total)
 
 
-def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters) -> Expectation:
+def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters, second: Tensor | None = None) -> Expectation:
     """Expectation step: responsibilities of the components, in log space, a block of samples at a time.
 
     Args:
@@ -57,23 +62,28 @@ def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters) -> Expe
         x: samples ``[N, E]``.
         weight: of the samples ``[N]``.
         law: the mixture.
+        second: the second moment where it is known beforehand.
     """
-    rows = max(1, NUMBERS // max(x.shape[1], len(law.loc)))
-    total, log_density = weight.sum(), torch.empty_like(weight)
+    log_density = torch.empty_like(weight)
+    evaluate = kind.log_density(law.loc, law.scale)
+    moments = _none(kind, x, len(law.loc))
     negligible = 2 * math.log(torch.finfo(x.dtype).eps)
-    sums: list[Moments] = []
-    for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        joint = kind.log_density(x[part], law.loc, law.scale).to(x.dtype).add_(law.log_weight)
+    for start in range(0, len(x), ROWS):
+        part = slice(start, start + ROWS)
+        joint = evaluate(x[part]).add_(law.log_weight)
         most = joint.amax(1, keepdim=True)
         # Shares below the square of rounding change nothing, but as denormal numbers they would cost much.
         share = joint.sub_(most).masked_fill_(joint < negligible, -torch.inf).exp_()  # [n, K]
         evidence = share.sum(1, keepdim=True)
         log_density[part] = (most + evidence.log()).squeeze(1)
         share.mul_(weight[part, None] / evidence)
-        moments = gather(kind, x[part], share, total)
-        sums = [Moments(*map(torch.add, sums[0], moments)) if sums else moments]
-    return Expectation(sums[0], log_density)
+        moments.mass.add_(share.sum(0))
+        moments.first.addmm_(share.T, x[part])
+        if second is None:
+            kind.add_second(moments.second, x[part], share)
+    total = weight.sum()
+    mass, first, own = (part / total for part in moments)
+    return Expectation(Moments(mass, first, own if second is None else second), log_density)
 
 
 def maximise(kind: Covariance, moments: Moments, floor: float) -> Parameters:
@@ -135,3 +145,8 @@ def reseed(kind: Covariance, evidence: Expectation, gone: Tensor, x: Tensor, wei
         moments = Moments(*map(torch.add, moments, moved))
     total = moments.mass.sum()
     return Moments(*(part / total for part in moments))
+
+
+def _none(kind: Covariance, x: Tensor, components: int) -> Moments:
+    dim = x.shape[1]
+    return Moments(x.new_zeros(components), x.new_zeros(components, dim), x.new_zeros(kind.shape(components, dim)))

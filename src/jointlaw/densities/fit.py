@@ -5,6 +5,7 @@ import torch
 from jointlaw import check
 from jointlaw.densities.covariances import Covariance, Full
 from jointlaw.densities.em import ExpectationMaximization
+from jointlaw.densities.em_steps import gather, maximise
 from jointlaw.densities.samples import Samples, enough, law_dtype, samples, weights
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.mixture import JointMixture
@@ -48,12 +49,10 @@ def fit_gaussian(
     x = samples("fit_gaussian", x)
     exact, weight = x.double(), weights("fit_gaussian", x, weight, torch.float64)
     enough("fit_gaussian", int((weight > 0).sum()), 1, x.shape[1], kind)
-    share, total = (weight / weight.sum())[:, None], x.new_ones(1, dtype=torch.float64)
-    loc = share.T @ exact
-    gap = exact - loc
-    scale = kind.root(kind.estimate(kind.second(gap, share), total, torch.zeros_like(loc)), floor)
+    centre = weight @ exact / weight.sum()
+    law = maximise(kind, gather(kind, exact - centre, weight[:, None], weight.sum()), floor)
     dtype = law_dtype(x)
-    return JointGaussian(loc[0].to(dtype), scale[0].to(dtype), split)
+    return JointGaussian((law.loc[0] + centre).to(dtype), law.scale[0].to(dtype), split)
 
 
 def fit_mixture(
