@@ -14,6 +14,7 @@ from jointlaw.densities.em_runs import Ascent, Batches, climb, climb_batches, ju
 from jointlaw.densities.em_steps import Parameters, expect
 from jointlaw.densities.samples import Samples, enough, law_dtype, samples, weights
 from jointlaw.densities.starts import KMeans, Start
+from jointlaw.laws.blocks import check_split
 from jointlaw.laws.mixture import JointMixture
 
 WHERE = "ExpectationMaximization"
@@ -128,6 +129,7 @@ class ExpectationMaximization:
         weight = weights(WHERE, x, weight, self.dtype)
         count = int((weight > 0).sum())
         enough(WHERE, count, self.components, x.shape[1], self.covariance)
+        check_split(WHERE, self.split, x.shape[1])
         start = self._start(start)
         exact = x.to(self.dtype)
         centre = weight @ exact / weight.sum()
@@ -180,6 +182,7 @@ class ExpectationMaximization:
             )
         stream = Batches(WHERE, batches, self.dtype)
         stream.check(self.components, self.covariance)
+        check_split(WHERE, self.split, stream.first.shape[1])
         x = stream.first.to(self.dtype)
         weight = torch.ones_like(x[:, 0])
         share = self._start(start).responsibilities(x, weight, self.components, self.seed)

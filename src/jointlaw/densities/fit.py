@@ -7,6 +7,7 @@ from jointlaw.densities.covariances import Covariance, Full
 from jointlaw.densities.em import ExpectationMaximization
 from jointlaw.densities.em_steps import gather, maximise
 from jointlaw.densities.samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.laws.blocks import check_split
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.mixture import JointMixture
 
@@ -47,6 +48,7 @@ def fit_gaussian(
     check.non_negative("fit_gaussian", floor=floor)
     kind = Full() if covariance is None else covariance
     x = samples("fit_gaussian", x)
+    check_split("fit_gaussian", split, x.shape[1])
     exact, weight = x.double(), weights("fit_gaussian", x, weight, torch.float64)
     enough("fit_gaussian", int((weight > 0).sum()), 1, x.shape[1], kind)
     centre = weight @ exact / weight.sum()
