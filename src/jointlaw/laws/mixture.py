@@ -367,8 +367,8 @@ def _check_components(where: str, logits: Tensor, loc: Tensor, scale: Scale) -> 
         raise ValueError(
             f"{where}: expected logits [*, K], loc [*, K, E] and a scale for each component (or size 1 for all), "
             f"found logits {list(logits.shape)}, loc {list(loc.shape)}, scales {list(scale.batch_shape)}. "
-            "Components run along the last dimension of logits and the one before the last of loc; a scale shared by all "
-            "is scale_tril[None]."
+            "Components run along the last dimension of logits and the one before the last of loc; a scale shared by "
+            "all is scale_tril[None]."
         )
     if logits.dtype != loc.dtype:
         raise ValueError(
