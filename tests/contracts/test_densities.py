@@ -6,7 +6,18 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from jointlaw.densities import Density, Fitted, GrowingNeuralGas, Shared, Spherical, fit_gaussian, fit_mixture
+from jointlaw.densities import (
+    RBF,
+    Density,
+    Fitted,
+    FourierProcess,
+    GaussianProcess,
+    GrowingNeuralGas,
+    Shared,
+    Spherical,
+    fit_gaussian,
+    fit_mixture,
+)
 from jointlaw.laws import Law
 
 CONTEXT, TARGET = 2, 1
@@ -20,6 +31,12 @@ def pairs(count: int = 200) -> torch.Tensor:
     return torch.cat([context, sign * context[:, :TARGET] + 0.1 * torch.randn(count, TARGET, generator=generator)], 1)
 
 
+def blocks() -> tuple[torch.Tensor, torch.Tensor]:
+    """Their contexts and targets."""
+    z = pairs()
+    return z[:, :CONTEXT], z[:, CONTEXT:]
+
+
 # Every entry returns a density ready for use: fitted, or as it is before training. Call it twice and the twins differ
 # in nothing that is not in the state_dict.
 DENSITIES: dict[str, Callable[[], Density]] = {
@@ -28,10 +45,12 @@ DENSITIES: dict[str, Callable[[], Density]] = {
     "mixture, shared covariance": lambda: Fitted(fit_mixture(pairs(), 3, CONTEXT, covariance=Shared())),
     "mixture, spherical": lambda: Fitted(fit_mixture(pairs(), 3, CONTEXT, covariance=Spherical())),
     "growing neural gas": lambda: GrowingNeuralGas(CONTEXT + TARGET, nodes=8, split=CONTEXT).fit(pairs()),
+    "Gaussian process": lambda: GaussianProcess(CONTEXT, TARGET, RBF(0.5)).fit(*blocks(), steps=2),
+    "Fourier features": lambda: FourierProcess(CONTEXT, TARGET, RBF(0.5), features=32).fit(*blocks(), steps=2),
 }
 
 # Those that have no law of the context.
-PREDICTORS: set[str] = set()
+PREDICTORS = {"Gaussian process", "Fourier features"}
 
 
 @pytest.fixture(params=DENSITIES)

@@ -9,11 +9,14 @@ from jointlaw.densities.fit import fit_gaussian, fit_mixture
 from jointlaw.densities.fitted import Fitted
 from jointlaw.densities.gas import GrowingNeuralGas
 from jointlaw.densities.gas_graph import Growth
+from jointlaw.densities.kernels import RBF, Kernel, Linear, Matern
+from jointlaw.densities.process import FourierProcess, GaussianProcess
 from jointlaw.densities.starts import FromLaw, KMeans, Means, Responsibilities, Start
 
 __all__ = [
     "BIC",
     "COVARIANCES",
+    "RBF",
     "Choice",
     "ConvergenceWarning",
     "Covariance",
@@ -23,12 +26,17 @@ __all__ = [
     "ExpectationMaximization",
     "Fit",
     "Fitted",
+    "FourierProcess",
     "FromLaw",
     "Full",
+    "GaussianProcess",
     "GrowingNeuralGas",
     "Growth",
     "HeldOut",
     "KMeans",
+    "Kernel",
+    "Linear",
+    "Matern",
     "Means",
     "Responsibilities",
     "Shared",
