@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from jointlaw.cli import main
+from jointlaw.evaluation.fitting import load_density
 from jointlaw.training.history import read_history
 
 RECIPE = ["train", "rectified-lpjepa"]
@@ -388,3 +390,26 @@ def failed(words: list[str]) -> int:
         return main(words)
     except SystemExit as ended:
         return int(ended.code or 0)
+
+
+class TestFit:
+    def test_a_density_over_a_run_is_fitted_judged_and_kept(self, done: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(done, folder)
+        options = ["--components=4", "--dim=4", "--ood=digits"]
+        assert main(["fit", str(folder), *options]) == 0
+        figures = json.loads((folder / "results.json").read_text())
+        assert figures["density.ood_auroc"] == pytest.approx(0.5)
+        assert 0 < figures["density.coverage"] <= 1
+        assert figures["epochs"] == 2  # what was there stays there
+        assert load_density(folder / "density.safetensors")[0].components == 4
+        assert 'id="plot-likelihood"' in (folder / "density.html").read_text()
+
+    def test_more_components_than_samples_are_refused(
+        self, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(done, folder)
+        assert main(["fit", str(folder), "--components=4000", "--dim=4"]) == 2
+        assert "4000" in capsys.readouterr().err
+        assert not (folder / "density.safetensors").exists()

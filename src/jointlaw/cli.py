@@ -19,7 +19,8 @@ from jointlaw.commands import run as commands
 from jointlaw.commands.fit import fit_run
 from jointlaw.commands.reproduce import EXPERIMENTS
 from jointlaw.commands.run import Project
-from jointlaw.evaluation.fitting import Recipe
+from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
+from jointlaw.evaluation.joint import Part
 from jointlaw.evaluation.table import Which
 from jointlaw.training.learner import NonFiniteError
 from jointlaw.training.recipes import RECIPES, Method
@@ -129,14 +130,33 @@ def report(folder: Path) -> None:
     commands.report_run(project, project.setup.load_data())
 
 
-def fit(folder: Path, recipe: Recipe, ood: str | None = None) -> None:
+def fit(  # noqa: PLR0913 (a signature is a command line)
+    folder: Path,
+    *,
+    density: Kind = "mixture",
+    components: int = 50,
+    covariance: CovarianceName = "full",
+    dim: int = 32,
+    part: Part = "features",
+    epochs: int = 20,
+    seed: int = 0,
+    ood: str | None = None,
+) -> None:
     """Fit a density to the representations of a run: likelihoods, uncertainty, what is new.
 
     Args:
         folder: the run folder.
-        recipe: which density.
+        density: gaussian, mixture (by expectation-maximisation), gas (growing neural gas) or network (mixture density
+            network).
+        components: of a mixture or a network, nodes of a gas.
+        covariance: of a mixture's components.
+        dim: principal components of the representations that the density sees.
+        part: features of the backbone or embeddings of the projector.
+        epochs: of a network, passes of a gas.
+        seed: of views, starts and orders.
         ood: other data, to be told from the run's own by likelihood.
     """
+    recipe = Recipe(density, components, covariance, dim, part, epochs, seed)
     project = open_run(folder)
     fit_run(project, project.setup.load_data(), recipe, ood)
 

@@ -1,5 +1,6 @@
-"""Ambiguous alignment: six predictors of a target that has several right answers."""
+"""Ambiguous alignment: predictors of a target that has several right answers."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from jointlaw.densities.fitted import Fitted
 from jointlaw.densities.gas import GrowingNeuralGas
 from jointlaw.densities.kernels import RBF
 from jointlaw.densities.network import MixtureDensityNetwork
-from jointlaw.densities.process import GaussianProcess
+from jointlaw.densities.process import FourierProcess, GaussianProcess
 from jointlaw.evaluation import calibration
 from jointlaw.evaluation.joint import conditional_law
 from jointlaw.experiments.problems import Pairs, Problem, arm, crossing, separated
@@ -31,14 +32,14 @@ class Scale:
     Attributes:
         pairs: training pairs.
         tests: test contexts.
-        epochs: full-batch epochs of the predictors that learn by gradient.
+        steps: of Adam, for the predictors that learn by gradient.
         rounds: passes of the growing neural gas.
         draws: from each conditional law, for the energy score.
     """
 
     pairs: int = 3000
     tests: int = 300
-    epochs: int = 1200
+    steps: int = 1200
     rounds: int = 10
     draws: int = 500
 
@@ -99,7 +100,7 @@ def deterministic(task: Task) -> Density:
     train, held = task.train, len(task.train.context) // 10
     torch.manual_seed(task.seed)
     density = Deterministic(*task.dims, hidden=(64, 64))
-    descend(density, train.context[held:], train.target[held:], epochs=task.scale.epochs, lr=0.01, seed=task.seed)
+    descend(density, train.context[held:], train.target[held:], epochs=task.scale.steps, lr=0.01, seed=task.seed)
     density.calibrate(train.context[:held], train.target[:held])
     return density
 
@@ -108,6 +109,12 @@ def process(task: Task) -> Density:
     """Dual GJE: a Gaussian process whose kernel is fixed, as in the source (RBF of length 0.3, noise of the data)."""
     density = GaussianProcess(*task.dims, RBF(0.3, learned=False), noise=task.noise**2, learned=False)
     return density.condition(task.train.context, task.train.target)
+
+
+def learned_process(task: Task) -> Density:
+    """The same with length and noise learned by marginal likelihood, on 200 random Fourier features. Ours."""
+    density = FourierProcess(*task.dims, RBF(0.3), features=200, noise=0.1, seed=task.seed)
+    return density.fit(task.train.context, task.train.target)
 
 
 def gaussian(task: Task) -> Density:
@@ -127,16 +134,22 @@ def gas(task: Task) -> Density:
 
 
 def network(task: Task) -> Density:
-    """GMJE-MDN: a mixture density network with as many components as there are branches."""
+    """GMJE-MDN: a mixture density network with as many components as there are branches.
+
+    It learns from batches of 256: from the whole batch, as in the source, some starts end in components that coincide.
+    """
     torch.manual_seed(task.seed)
     density = MixtureDensityNetwork(*task.dims, task.branches, hidden=(64, 64))
-    descend(density, task.train.context, task.train.target, epochs=task.scale.epochs, lr=0.01, seed=task.seed)
+    pairs, batch = len(task.train.context), min(256, len(task.train.context))
+    epochs = math.ceil(task.scale.steps * batch / pairs)
+    descend(density, task.train.context, task.train.target, epochs=epochs, lr=0.01, batch=batch, seed=task.seed)
     return density
 
 
 PREDICTORS: dict[str, Callable[[Task], Density]] = {
     "JEPA (MSE)": deterministic,
     "Gaussian process": process,
+    "Gaussian process, learned": learned_process,
     "EM, one component": gaussian,
     "EM, one per branch": mixture,
     "growing neural gas": gas,

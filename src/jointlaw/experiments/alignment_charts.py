@@ -122,16 +122,16 @@ def _poses(result: Result, predictor: Predictor, name: str) -> Chart:
 def _coverage(result: Result, key: str) -> Chart:
     figure = canvas("nominal level", "share of targets inside the region")
     line(figure, [(0.0, 0.0), (1.0, 1.0)], "exact", QUIET, dash="dash")
-    for predictor, colour in zip(result.predictors[:-1], _six(), strict=True):
+    for predictor, colour in zip(result.predictors[:-1], _colours(), strict=True):
         found = reliability(predictor.law, result.test.target, generator=torch.Generator().manual_seed(0))
         line(figure, _points(found.level, found.highest), predictor.name, colour)
     reading = "Regions of highest density. On the dashed line a law knows what it does not know; above it is too wide."
-    alt = "Reliability of six predictors: coverage against nominal level."
+    alt = "Reliability of the predictors: coverage against nominal level."
     return Chart(f"{key}-coverage", "Reliability", figure, reading, alt, wide=True)
 
 
-def _six() -> Sequence[str]:
-    return (MEASURED, LAW, THIRD, FOURTH, "#c2475c", "#7a8a2e")
+def _colours() -> Sequence[str]:
+    return (MEASURED, LAW, QUIET, THIRD, FOURTH, "#c2475c", "#7a8a2e")
 
 
 def _points(x: Tensor, y: Tensor) -> list[tuple[float, float]]:
