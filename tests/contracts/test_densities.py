@@ -18,6 +18,12 @@ from jointlaw.densities import (
     fit_gaussian,
     fit_mixture,
 )
+from jointlaw.densities.deterministic import Deterministic
+from jointlaw.densities.heads import DiagonalHead, LowRankHead
+from jointlaw.densities.moving import Moving
+from jointlaw.densities.network import MixtureDensityNetwork
+from jointlaw.densities.prototypes import Prototypes
+from jointlaw.densities.scales import FixedScale, LearnedScale, MovingScale, Scale
 from jointlaw.laws import Law
 
 CONTEXT, TARGET = 2, 1
@@ -37,6 +43,18 @@ def blocks() -> tuple[torch.Tensor, torch.Tensor]:
     return z[:, :CONTEXT], z[:, CONTEXT:]
 
 
+def moving() -> Moving:
+    density = Moving(CONTEXT + TARGET, split=CONTEXT)
+    density.update(pairs())
+    return density
+
+
+def prototypes(scale: Scale, sphere: bool = False) -> Prototypes:
+    density = Prototypes(CONTEXT + TARGET, 4, CONTEXT, scale, sphere)
+    density.update(pairs())
+    return density
+
+
 # Every entry returns a density ready for use: fitted, or as it is before training. Call it twice and the twins differ
 # in nothing that is not in the state_dict.
 DENSITIES: dict[str, Callable[[], Density]] = {
@@ -47,10 +65,26 @@ DENSITIES: dict[str, Callable[[], Density]] = {
     "growing neural gas": lambda: GrowingNeuralGas(CONTEXT + TARGET, nodes=8, split=CONTEXT).fit(pairs()),
     "Gaussian process": lambda: GaussianProcess(CONTEXT, TARGET, RBF(0.5)).fit(*blocks(), steps=2),
     "Fourier features": lambda: FourierProcess(CONTEXT, TARGET, RBF(0.5), features=32).fit(*blocks(), steps=2),
+    "deterministic": lambda: Deterministic(CONTEXT, TARGET, (8,)).calibrate(*blocks()),
+    "network": lambda: MixtureDensityNetwork(CONTEXT, TARGET, 3, (8,)),
+    "network, diagonal": lambda: MixtureDensityNetwork(CONTEXT, TARGET, 3, (8,), DiagonalHead()),
+    "network, low rank": lambda: MixtureDensityNetwork(CONTEXT, TARGET, 3, (8,), LowRankHead(1)),
+    "prototypes, learned covariance": lambda: prototypes(LearnedScale(CONTEXT + TARGET)),
+    "prototypes, own covariances": lambda: prototypes(LearnedScale(CONTEXT + TARGET, 4)),
+    "prototypes, moving covariance": lambda: prototypes(MovingScale(CONTEXT + TARGET)),
+    "prototypes, on the sphere": lambda: prototypes(FixedScale(0.1), sphere=True),
+    "moving": moving,
 }
 
 # Those that have no law of the context.
-PREDICTORS = {"Gaussian process", "Fourier features"}
+PREDICTORS = {
+    "Gaussian process",
+    "Fourier features",
+    "deterministic",
+    "network",
+    "network, diagonal",
+    "network, low rank",
+}
 
 
 @pytest.fixture(params=DENSITIES)
