@@ -4,6 +4,7 @@ This module brings the mathematics: importing it loads torch, NumPy and SciPy, n
 global state. Training lives in ``jointlaw.training``, judging in ``jointlaw.evaluation``.
 """
 
+from jointlaw.densities import Density, fit_gaussian, fit_mixture
 from jointlaw.laws import (
     GeneralizedGaussian,
     JointGaussian,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MLP",
     "ConvEncoder",
+    "Density",
     "Embeddings",
     "GeneralizedGaussian",
     "JointGaussian",
@@ -38,4 +40,6 @@ __all__ = [
     "SlicedWasserstein",
     "TruncatedGeneralizedGaussian",
     "Views",
+    "fit_gaussian",
+    "fit_mixture",
 ]

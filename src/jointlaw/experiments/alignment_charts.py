@@ -20,6 +20,13 @@ SHOWN = 600
 """Training pairs in a picture; more hide what is drawn over them."""
 
 
+READING = {
+    "weights": "A component whose weight falls to zero is switched off.",
+    "means": "Each component follows one branch.",
+    "deviations": "Above the line a component is too wide, below it too narrow.",
+}
+
+
 def charts(result: Result, key: str) -> list[Chart]:
     """One picture per predictor, then coverage against level."""
     draw = _curve if result.test.context.shape[1] == 1 else _poses
@@ -39,7 +46,7 @@ def internals(result: Result, key: str) -> list[Chart]:
     deviations = law.components.variance[..., 0].sqrt()
     shown = [
         ("weights", "Weights", "weight of a component", weights, [1 / count]),
-        ("means", "Means", "mean of a component", means, []),
+        ("means", "Means", "mean of a component", means, []),  # the truth: one curve per branch
         ("deviations", "Deviations", "standard deviation of a component", deviations, [result.problem.noise]),
     ]
     made = []
@@ -51,7 +58,7 @@ def internals(result: Result, key: str) -> list[Chart]:
         for m, reference in enumerate(references):
             line(figure, _points(x, reference), "truth", QUIET, dash="dash")
             figure.data[-1].showlegend = m == 0
-        reading = "Dashed: the truth. A component whose weight falls to zero is switched off."
+        reading = f"Dashed: the truth. {READING[name]}"
         gap = f"{title} of {count} components over the context."
         made.append(Chart(f"{key}-{name}", f"{title} inside the mixture density network", figure, reading, gap))
     return made
