@@ -56,6 +56,10 @@ def log_det(scale_tril: Tensor, matrix: bool, dim: int) -> Tensor:
     return total * dim if not matrix and scale_tril.shape[-1] == 1 else total
 
 
+def _log_normaliser(scale_tril: Tensor, matrix: bool, dim: int) -> Tensor:
+    return log_det(scale_tril, matrix, dim) + 0.5 * dim * LOG_2PI
+
+
 def squared_distances(x: Tensor, points: Tensor) -> Tensor:
     """|x - m_k|^2 ``[*, K]`` in float64 of vectors ``[*, E]`` from points ``[*, K, E]`` by one matrix product."""
     x, points = x.double(), points.double()
@@ -74,32 +78,42 @@ def _centre(loc: Tensor) -> Tensor:
 
 
 def _shared(value: Tensor, loc: Tensor, scale_tril: Tensor, matrix: bool) -> Tensor:
+    """-|L^-1 (x - m_k)|^2 / 2 + c as one product of [x, |x|^2, 1] with [m_k, -1/2, -|m_k|^2 / 2 + c], whitened."""
     centre = _centre(loc)
-    scale = scale_tril.squeeze(-3 if matrix else -2)
     x, means = value - centre.squeeze(-2), loc - centre
-    x, means = (whiten(x, scale), whiten(means, scale_tril)) if matrix else (x / scale, means / scale_tril)
-    dim = loc.shape[-1]
-    return -0.5 * (squared_distances(x, means) + dim * LOG_2PI) - log_det(scale_tril, matrix, dim)
+    if matrix:
+        x, means = whiten(x, scale_tril.squeeze(-3)), whiten(means, scale_tril)
+    else:
+        x, means = x / scale_tril.squeeze(-2), means / scale_tril
+    x, means = x.double(), means.double()
+    size = x.square().sum(-1, keepdim=True)
+    constant = -0.5 * means.square().sum(-1) - _log_normaliser(scale_tril, matrix, loc.shape[-1])
+    half = torch.full_like(constant, -0.5)
+    return _inner(
+        torch.cat([x, size, torch.ones_like(size)], -1),
+        torch.cat([means, half.unsqueeze(-1), constant.unsqueeze(-1)], -1),
+    )
 
 
 def _independent(value: Tensor, loc: Tensor, deviation: Tensor) -> Tensor:
+    """The same with a precision of its own for each component; one column serves all squares where it is spherical."""
     centre = _centre(loc)
-    x, means = value - centre.squeeze(-2), loc - centre
-    weight = deviation.double() ** -2
+    x, means = (value - centre.squeeze(-2)).double(), (loc - centre).double()
+    precision = deviation.double() ** -2
+    pull = means * precision
+    constant = -0.5 * (means * pull).sum(-1) - _log_normaliser(deviation, False, loc.shape[-1])
+    squares = x.square()
     if deviation.shape[-1] == 1:
-        distance = squared_distances(x, means) * weight.squeeze(-1)
-    else:
-        x, means = x.double(), means.double()
-        constant = (means.square() * weight).sum(-1)
-        distance = _inner(x.square(), weight) - 2 * _inner(x, means * weight) + constant
-        distance = distance.clamp(min=0)
-    dim = loc.shape[-1]
-    return -0.5 * (distance + dim * LOG_2PI) - log_det(deviation, False, dim)
+        squares = squares.sum(-1, keepdim=True)
+    precision = precision.expand(*pull.shape[:-1], squares.shape[-1])
+    return _inner(
+        torch.cat([x, squares, torch.ones_like(squares[..., :1])], -1),
+        torch.cat([pull, -0.5 * precision, constant.unsqueeze(-1)], -1),
+    )
 
 
 def _full(gap: Tensor, factor: Tensor) -> Tensor:
-    distance = whiten(gap, factor).double().square().sum(-1)
-    return -0.5 * (distance + gap.shape[-1] * LOG_2PI) - log_det(factor, True, gap.shape[-1])
+    return -0.5 * whiten(gap, factor).double().square().sum(-1) - _log_normaliser(factor, True, gap.shape[-1])
 
 
 class _Streamed(torch.autograd.Function):
@@ -116,8 +130,7 @@ class _Streamed(torch.autograd.Function):
             distance[part] = white.square().sum(-1)
             if ctx.kept is not None:
                 ctx.kept.append(white)
-        dim = x.shape[-1]
-        return -0.5 * (distance.T.double() + dim * LOG_2PI) - log_det(factor, True, dim)  # [N, K]
+        return -0.5 * distance.T.double() - _log_normaliser(factor, True, x.shape[-1])  # [N, K]
 
     @staticmethod
     @once_differentiable
