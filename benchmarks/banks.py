@@ -121,9 +121,9 @@ def times(
 ) -> dict[str, list[float]]:
     """Milliseconds of the steps on their own, all of them on the same batch in turn."""
     taken: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
+    for repeat in range(repeats):
         z = batches()
-        for name, step in steps.items():
+        for name, step in shuffled(steps, repeat):
             start = clock()
             step(z)
             taken[name].append(1e3 * (clock() - start))
@@ -134,18 +134,24 @@ def encoded_times(steps: dict[str, Plain | Step], repeats: int, clock: Callable[
     """Milliseconds of the steps with an encoder."""
     encoded = Encoded()
     taken: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
-        for name, step in steps.items():
+    for repeat in range(repeats):
+        for name, step in shuffled(steps, repeat):
             start = clock()
             step(encoded())
             taken[name].append(1e3 * (clock() - start))
     return taken
 
 
+def shuffled(steps: dict[str, Plain | Step], repeat: int) -> list[tuple[str, Plain | Step]]:
+    """A new order every time: what ran before leaves its mark on the caches."""
+    pairs = list(steps.items())
+    return [pairs[i] for i in torch.randperm(len(pairs), generator=torch.Generator().manual_seed(repeat))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="slots of the banks")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=21)
     parser.add_argument("--encoder", action="store_true", help="time steps with an encoder too")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     options = parser.parse_args()

@@ -85,14 +85,16 @@ class Against(NamedTuple):
     Attributes:
         log_sum: ``[N]``, for each query the log-sum of its weighted likelihoods over the memory; differentiable.
         posterior: ``[M]``, for each slot the log-sum over queries of the same terms: its unnormalised log-weight once
-            the queries are seen. No gradient.
+            the queries are seen. No gradient. Empty (``[0]``) unless asked for.
     """
 
     log_sum: Float[Tensor, " queries"]
-    posterior: Float[Tensor, " size"]
+    posterior: Float[Tensor, " slots"]
 
 
-def against(query: Float[Tensor, "queries dim"], memory: Memory, temperature: float) -> Against:
+def against(
+    query: Float[Tensor, "queries dim"], memory: Memory, temperature: float, *, posterior: bool = True
+) -> Against:
     r"""Sum weighted likelihoods over a memory by query, and over queries by slot, in one pass.
 
     .. math:: n_q = \log \sum_m w_m e^{q \cdot k_m / \tau}, \qquad p_m = \log \sum_q w_m e^{q \cdot k_m / \tau}
@@ -107,9 +109,9 @@ def against(query: Float[Tensor, "queries dim"], memory: Memory, temperature: fl
         query: ``[N, D]``.
         memory: embeddings and log-weights; a memory without real entries gives -inf.
         temperature: tau.
+        posterior: whether to sum over queries too.
     """
-    log_sum, posterior = _streamed(query, memory, temperature)
-    return Against(log_sum, posterior)
+    return Against(*_streamed(query, memory, temperature, posterior))
 
 
 @without_autocast
@@ -124,43 +126,49 @@ def log_support(
 class _Streamed(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, embeddings: Tensor, log_weights: Tensor, temperature: float
+        ctx: Any, query: Tensor, embeddings: Tensor, log_weights: Tensor, temperature: float, judge: bool
     ) -> tuple[Tensor, Tensor]:
-        count, (size, _) = query.shape[0], embeddings.shape
-        scaled = query / temperature
-        top = query.new_full((count, 1), -torch.inf)
-        total, mean, posterior = query.new_zeros(count, 1), torch.zeros_like(query), torch.empty_like(log_weights)
+        count, size = len(query), len(embeddings)
+        scaled, mean = query / temperature, torch.zeros_like(query)
+        top, total = query.new_full((count, 1), -torch.inf), query.new_zeros(count, 1)
+        posterior = log_weights.new_empty(size if judge else 0)
         block = max((CACHED if query.device.type == "cpu" else WHOLE) // count, 1)
-        for start in range(0, size, block):
-            keys = embeddings[start : start + block]
-            logits = torch.addmm(log_weights[start : start + block], scaled, keys.T)  # [N, block]
+        for part in (slice(start, start + block) for start in range(0, size, block)):
+            logits = torch.addmm(log_weights[part], scaled, embeddings[part].T)  # [N, block]
             before, top = top, torch.maximum(top, logits.amax(1, keepdim=True))
             level = torch.where(top > -torch.inf, top, 0.0)
             terms = logits.sub_(level).clamp_(min=NOTHING).exp_()
             shrink = (before - level).exp_()
             total.mul_(shrink).add_(terms.sum(1, keepdim=True))
-            highest = level.max()
-            posterior[start : start + block] = (terms.T @ (level - highest).exp()).squeeze(1).log_().add_(highest)
+            if judge:
+                posterior[part] = _over_queries(terms, level)
             if ctx.needs_input_grad[0]:
-                mean.mul_(shrink).addmm_(terms, keys)
-        posterior.masked_fill_(log_weights == -torch.inf, -torch.inf)
+                mean.mul_(shrink).addmm_(terms, embeddings[part])
+        if judge:
+            posterior.masked_fill_(log_weights == -torch.inf, -torch.inf)
         ctx.mark_non_differentiable(posterior)
         ctx.save_for_backward(mean.div_(total * temperature).masked_fill_(top == -torch.inf, 0.0))
         return (top + total.log()).squeeze(1), posterior
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (mean,) = ctx.saved_tensors
-        return gradients[0].unsqueeze(1) * mean, None, None, None
+        return gradients[0].unsqueeze(1) * mean, None, None, None, None
+
+
+def _over_queries(terms: Tensor, level: Tensor) -> Tensor:
+    """``log sum_n exp(level_n) terms_nm`` of terms ``[N, M]``."""
+    highest = level.max()
+    return ((level - highest).exp_().T @ terms).squeeze(0).log_().add_(highest)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 @without_autocast
-def _streamed(query: Tensor, memory: Memory, temperature: float) -> tuple[Tensor, Tensor]:
+def _streamed(query: Tensor, memory: Memory, temperature: float, judge: bool) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(wide(query).dtype, memory.embeddings.dtype)
     embeddings, log_weights = memory.embeddings.to(dtype), memory.log_weights.to(dtype)  # the bank itself, as a rule
-    result: tuple[Tensor, Tensor] = _Streamed.apply(query.to(dtype), embeddings, log_weights, temperature)
+    result: tuple[Tensor, Tensor] = _Streamed.apply(query.to(dtype), embeddings, log_weights, temperature, judge)
     return result
 
 

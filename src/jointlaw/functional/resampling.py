@@ -42,7 +42,7 @@ def multinomial(log_weights: Float[Tensor, " pool"], draws: int, generator: Gene
 
     Source: Gordon, Salmond and Smith (1993), IEE Proceedings F 140(2).
     """
-    points = _uniform(draws, log_weights, generator).sort().values
+    points = _sorted(draws, torch.tensor(draws, device=log_weights.device), generator)
     return _differences(torch.searchsorted(points, _cumulative(_normalised(log_weights))))
 
 
@@ -53,11 +53,8 @@ def residual(log_weights: Float[Tensor, " pool"], draws: int, generator: Generat
     """
     expected = draws * _normalised(log_weights)
     certain = expected.floor()
-    left = draws - certain.sum()  # a tensor: shapes must not depend on it, so points beyond it lie beyond 1
-    points = _uniform(draws, log_weights, generator)
-    points = points.masked_fill(torch.arange(draws, device=points.device) >= left, 2.0).sort().values
-    drawn = _differences(torch.searchsorted(points, _cumulative(expected - certain)))
-    return certain.long() + drawn
+    points = _sorted(draws, draws - certain.sum().long(), generator)
+    return certain.long() + _differences(torch.searchsorted(points, _cumulative(expected - certain)))
 
 
 RESAMPLING: dict[str, Resampling] = {
@@ -77,9 +74,8 @@ def effective_sample_size(
         log_weights: need not be normalised; those of clones are stored together.
         counts: as how many clones, equal in weight, each entry counts (default: one each).
     """
-    log_weights = log_weights.double()
-    squares = 2 * log_weights if counts is None else 2 * log_weights - counts.clamp(min=1).double().log()
-    return (2 * log_weights.logsumexp(0) - squares.logsumexp(0)).exp()
+    weights = _normalised(log_weights)
+    return 1 / (weights.square() if counts is None else weights.square() / counts.clamp(min=1)).sum()
 
 
 def _normalised(log_weights: Tensor) -> Tensor:
@@ -95,6 +91,16 @@ def _cumulative(weights: Tensor) -> Tensor:
 def _uniform(count: int, like: Tensor, generator: Generator) -> Tensor:
     drawn = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
     return drawn.to(like.device)
+
+
+def _sorted(draws: int, real: Tensor, generator: Generator) -> Tensor:
+    """Order statistics of ``real <= draws`` uniform numbers, then numbers above 1, so that no shape depends on real.
+
+    Running sums of exponential spacings, scaled by the first sum behind the last number, need no sort.
+    """
+    sums = -torch.log1p(-_uniform(draws + 1, real, generator)).cumsum(0)
+    points = (sums[:-1] / sums[real]).clamp(max=1 - torch.finfo(sums.dtype).eps)
+    return points.masked_fill(torch.arange(draws, device=points.device) >= real, 2.0)
 
 
 def _below(cumulative: Tensor, offsets: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ class MoCo(Objective):
         query, key = self._roles(z)
         with torch.autocast(query.device.type, enabled=False):
             positive = torch.einsum("vbd,wbd->vwb", query, key) / self.temperature
-        judged = against(query.flatten(0, 1), self.bank.read(), self.temperature)
+        judged = against(query.flatten(0, 1), self.bank.read(), self.temperature, posterior=self.bank.weighs)
         self._remember(z.context, judged.posterior)
         loss = info_nce(positive, judged.log_sum.view(query.shape[0], 1, -1))  # [queries, keys, B]
         return Outcome.weigh(contrast=(1.0, (off_diagonal(loss) if self.symmetric else loss).mean()))
