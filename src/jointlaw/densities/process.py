@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -319,6 +318,8 @@ def _law(loc: Tensor, variance: Tensor, prior: Tensor, context: Tensor) -> Joint
 
 def _maximise(process: Process, context: Tensor, target: Tensor, steps: int) -> Tensor:
     """The learned hyper-parameters' logarithms that minimise the dual loss, as one vector, float64."""
+    from scipy.optimize import minimize  # here alone: it takes half a second to load
+
     worker = copy.deepcopy(process).double()  # the search needs more digits than float32 parameters have
     learned = [p for p in worker.parameters() if p.requires_grad]
     context, target = context.double(), target.double()
