@@ -98,11 +98,12 @@ class Particles(Bank):
         if posterior is None:
             posterior = self._judge(entrants)
         else:
-            posterior = gather(posterior.detach().double().unsqueeze(0)).logsumexp(0)  # queries of all processes
+            parts = gather(posterior.detach().unsqueeze(0))  # [W, M + n]
+            posterior = parts.logsumexp(0) if len(parts) > 1 else parts[0]
         self.ess.copy_(effective_sample_size(posterior, counts))
         if self.threshold == 1 or bool(self.ess < self.threshold * (self.filled + len(entrants))):
             counts = self.resample(posterior, self.size, self._generator())
-            self._settle(entrants, counts.double().log(), counts)
+            self._settle(entrants, counts.to(posterior.dtype).log(), counts)
         else:
             self._settle(entrants, self._heaviest(posterior), counts)
 

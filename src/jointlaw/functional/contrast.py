@@ -12,7 +12,7 @@ from jointlaw.distributed import gather, rank
 from jointlaw.functional.linalg import wide, without_autocast
 from jointlaw.types import Memory
 
-CACHED = 2**18  # logits of a block that stay in a CPU core's cache
+CACHED = 2**20  # logits of a block that a CPU still has in its cache when it needs them again
 NOTHING = -80.0  # e^-80 adds nothing to a sum whose largest term is 1; exponentials of less, or of -inf, are slow
 WHOLE = 2**26  # logits of a block elsewhere: few launches, bounded memory
 

@@ -26,7 +26,8 @@ def systematic(log_weights: Float[Tensor, " pool"], draws: int, generator: Gener
     >>> systematic(torch.tensor([0.5, 0.25, 0.25]).log(), 4, torch.Generator().manual_seed(0)).tolist()
     [2, 1, 1]
     """
-    return _below(_cumulative(_normalised(log_weights)), _uniform(1, log_weights, generator).expand(draws))
+    scaled = draws * _cumulative(_normalised(log_weights))
+    return _differences((scaled - _uniform(1, log_weights, generator)).ceil().long())
 
 
 def stratified(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
@@ -34,7 +35,10 @@ def stratified(log_weights: Float[Tensor, " pool"], draws: int, generator: Gener
 
     Source: Kitagawa (1996), Journal of Computational and Graphical Statistics 5(1).
     """
-    return _below(_cumulative(_normalised(log_weights)), _uniform(draws, log_weights, generator))
+    scaled = draws * _cumulative(_normalised(log_weights))
+    whole = scaled.floor().long()
+    offset = _uniform(draws, log_weights, generator)[whole.clamp(max=draws - 1)]
+    return _differences(whole + (offset < scaled - whole))
 
 
 def multinomial(log_weights: Float[Tensor, " pool"], draws: int, generator: Generator) -> Int[Tensor, " pool"]:
@@ -101,15 +105,6 @@ def _sorted(draws: int, real: Tensor, generator: Generator) -> Tensor:
     sums = -torch.log1p(-_uniform(draws + 1, real, generator)).cumsum(0)
     points = (sums[:-1] / sums[real]).clamp(max=1 - torch.finfo(sums.dtype).eps)
     return points.masked_fill(torch.arange(draws, device=points.device) >= real, 2.0)
-
-
-def _below(cumulative: Tensor, offsets: Tensor) -> Tensor:
-    """Counts of the points ``(i + offset_i) / n`` between neighbouring cumulative weights, without a search."""
-    draws = offsets.shape[0]
-    scaled = cumulative * draws
-    whole = scaled.floor().long().clamp(max=draws)
-    own = offsets[whole.clamp(max=draws - 1)]
-    return _differences(whole + (own < scaled - whole))
 
 
 def _differences(reached: Tensor) -> Tensor:
