@@ -23,7 +23,7 @@ from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
 from jointlaw.evaluation.joint import Part
 from jointlaw.evaluation.table import Which
 from jointlaw.training.learner import NonFiniteError
-from jointlaw.training.recipes import RECIPES, Method
+from jointlaw.training.recipes import GROUPS, RECIPES, Method
 from jointlaw.training.setup import Setup, preset
 
 MISTAKES = (ValueError, OSError, ImportError, NonFiniteError)
@@ -59,7 +59,7 @@ def build_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     parser = _Parser(prog="jointlaw", description="Joint-embedding learning with the law as an object.")
     parser.add_argument("--version", action="version", version=f"jointlaw {__version__}")
     commands_of = parser.add_subcommands()
-    training = _Parser(description="Train by a recipe into a run folder, and report.")
+    training = _Parser(description=f"Train by a recipe into a run folder, and report. To {_groups()}.")
     commands_of.add_subcommand("train", training, help="train by a recipe, judge the result and write a report")
     recipes = {name: recipe_parser(name) for name in RECIPES}
     recipe_commands = training.add_subcommands(dest="recipe")
@@ -250,6 +250,11 @@ def _words(error: BaseException) -> str:
 def _summary(function: Callable[..., object]) -> str:
     """The first sentence of a docstring."""
     return (function.__doc__ or "").split("\n")[0]
+
+
+def _groups() -> str:
+    """The recipes by what they do."""
+    return "; to ".join(f"{purpose}: {', '.join(recipes)}" for purpose, recipes in GROUPS.items())
 
 
 def _spelled_out(words: Sequence[str]) -> list[str]:

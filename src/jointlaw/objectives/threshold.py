@@ -55,7 +55,7 @@ class Threshold(nn.Module):
     def update(self, h: Tensor) -> None:
         """Follow a batch of projector outputs ``[..., B, D]``."""
         law: Any = self.fixed.law
-        share = mean_across_ranks((h > self.level).float().flatten(0, -2).mean(0))  # [D]
+        share = mean_across_ranks((h > self.level).to(self.level.dtype).flatten(0, -2).mean(0))  # [D]
         density = law.before.log_prob(torch.zeros_like(law.loc)).exp()
         step = ((share - law.activity) / density).clamp(-law.scale, law.scale)
         self.level = self.level + self.rate * step

@@ -94,6 +94,8 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
         enable_model_summary=False,
         default_root_dir=workspace.folder,
         use_distributed_sampler=False,
+        # torch shares batch statistics between GPUs only
+        sync_batchnorm=run.devices != 1 and run.accelerator != "cpu" and torch.cuda.is_available(),
     )
 
 

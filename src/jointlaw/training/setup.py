@@ -31,7 +31,8 @@ class Run:
         resume: go on with the run in the folder; its configuration must be the same.
         precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
         accelerator: cpu, gpu or auto.
-        devices: number of processes, -1 for all devices.
+        devices: number of processes, -1 for all devices. Batch statistics are shared between GPUs, not between CPU
+            processes.
         accumulate: batches per optimiser step.
         clip: largest norm of the gradient (default: no clipping).
         checkpoint_steps: write checkpoints/last.ckpt every so many steps.
@@ -155,7 +156,7 @@ class Setup:
         name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
         encoder = build_encoder(name, shape, self.small_stem)
         projector = method.projector(feature_width(encoder, shape))
-        return Learner(encoder, projector, method.objective, self.optimizer)
+        return Learner(encoder, projector, method.objective, self.optimizer, method.momentum)
 
 
 def preset(data: Data) -> ViewSettings | TensorSettings:

@@ -1,29 +1,13 @@
-"""One function per paper: its defaults and nothing else. Each signature is a command of ``jointlaw train``."""
+"""Recipes that match the batch to a generalised Gaussian law, and the one that composes anything."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Literal, NamedTuple
-
-from torch import nn
+from typing import Literal
 
 from jointlaw.functional.families import Slices, Uniform
 from jointlaw.functional.targets import Targets, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
-from jointlaw.networks import Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
-
-
-class Method(NamedTuple):
-    """What a recipe chooses.
-
-    Attributes:
-        objective: judges the embeddings.
-        projector: makes the projector for a backbone of a given width.
-    """
-
-    objective: Objective
-    projector: Callable[[int], nn.Module]
+from jointlaw.training.recipes.method import Method, projector
 
 
 def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line)
@@ -76,7 +60,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         targets=targets,
         seed=seed,
     )
-    return Method(objective, partial(Projector, width=width, hidden=hidden))
+    return Method(objective, projector(width, hidden))
 
 
 def rectified_lpjepa_paper(  # noqa: PLR0913
@@ -112,7 +96,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
         targets=TwoSample(shared=False),
         seed=seed,
     )
-    return Method(objective, partial(Projector, width=width))
+    return Method(objective, projector(width, None))
 
 
 def compose(objective: Objective, *, width: int = 512, hidden: int | None = None) -> Method:
@@ -124,7 +108,7 @@ def compose(objective: Objective, *, width: int = 512, hidden: int | None = None
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
     """
-    return Method(objective, partial(Projector, width=width, hidden=hidden))
+    return Method(objective, projector(width, hidden))
 
 
 def rectified_law(
@@ -139,11 +123,3 @@ def rectified_law(
     if activity is not None:
         return RectifiedGeneralizedGaussian.with_activity(activity, p=p, scale=scale)
     return RectifiedGeneralizedGaussian.unit_variance(p, 0.0 if loc is None else loc, after_rectifier=scale == "RGN")
-
-
-RECIPES: dict[str, Callable[..., Method]] = {
-    "rectified-lpjepa": rectified_lpjepa,
-    "rectified-lpjepa-paper": rectified_lpjepa_paper,
-    "compose": compose,
-}
-"""Commands of ``jointlaw train``."""

@@ -1,0 +1,29 @@
+"""One function per paper: its defaults and nothing else. Each signature is a command of ``jointlaw train``."""
+
+from collections.abc import Callable
+
+from jointlaw.training.recipes.contrastive import moco, ncl, simclr, smc_gmje
+from jointlaw.training.recipes.laws import compose, rectified_lpjepa, rectified_lpjepa_paper
+from jointlaw.training.recipes.method import Method
+from jointlaw.training.recipes.moments import lejepa, nvicreg, vicreg
+from jointlaw.training.recipes.predictive import byol, jepa, swav
+
+__all__ = ["GROUPS", "RECIPES", "Method"]
+
+GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
+    "match a law": {
+        "rectified-lpjepa": rectified_lpjepa,
+        "rectified-lpjepa-paper": rectified_lpjepa_paper,
+        "lejepa": lejepa,
+        "vicreg": vicreg,
+        "nvicreg": nvicreg,
+    },
+    "contrast": {"simclr": simclr, "ncl": ncl, "moco": moco, "smc-gmje": smc_gmje},
+    "predict": {"byol": byol, "jepa": jepa, "swav": swav},
+    "put anything together": {"compose": compose},
+}
+"""Commands of ``jointlaw train``, by what they do."""
+
+RECIPES: dict[str, Callable[..., Method]] = {
+    name: recipe for group in GROUPS.values() for name, recipe in group.items()
+}

@@ -1,0 +1,29 @@
+"""What a recipe chooses."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from torch import nn
+
+from jointlaw.networks import Projector
+from jointlaw.objectives.objective import Objective
+
+
+class Method(NamedTuple):
+    """What a recipe chooses.
+
+    Attributes:
+        objective: judges the embeddings.
+        projector: makes the projector for a backbone of a given width.
+        momentum: of the moving-average network, for objectives that ask for one.
+    """
+
+    objective: Objective
+    projector: Callable[[int], nn.Module]
+    momentum: float = 0.99
+
+
+def projector(width: int, hidden: int | None) -> Callable[[int], nn.Module]:
+    """The three-layer projector, whose input width is not known yet."""
+    return partial(Projector, width=width, hidden=hidden)
