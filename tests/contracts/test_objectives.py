@@ -8,12 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.functional.families import Uniform
 from jointlaw.functional.targets import TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
+from jointlaw.objectives.contrastive import NCL, MoCo, SimCLR
 from jointlaw.objectives.lejepa import LeJEPA
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
+from jointlaw.objectives.predictive import BYOL, JEPA
+from jointlaw.objectives.swav import SwAV
 from jointlaw.objectives.vicreg import VICReg
 from jointlaw.regularizers import SIGReg
 from jointlaw.types import Embeddings
@@ -37,6 +41,16 @@ LPJEPA = {"invariance": 25.0, "matching": 125.0}
 LEJEPA = {"prediction": 0.95, "sigreg": 0.05}
 VICREG = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}
 
+CONTRAST = {"contrast": 1.0}
+
+
+def filled(bank: Bank) -> Bank:
+    """A bank with memories: against an empty one loss and gradient are zero, as they must be."""
+    z = torch.randn(48, 64, generator=torch.Generator().manual_seed(5))
+    bank.update(nn.functional.normalize(z, dim=1))
+    return bank
+
+
 OBJECTIVES: dict[str, Case] = {
     "rectified": Case(lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.2)), LPJEPA),
     "rectified, p = 2": Case(lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian(2.0, -1.0)), LPJEPA),
@@ -51,6 +65,15 @@ OBJECTIVES: dict[str, Case] = {
     "LeJEPA as published": Case(lambda: LeJEPA(SIGReg(Uniform(64))), LEJEPA),
     "VICReg": Case(VICReg, VICREG, moves=False),
     "non-negative VICReg": Case(lambda: VICReg(rectifier=nn.ReLU()), VICREG, moves=False),
+    "SimCLR": Case(SimCLR, CONTRAST, moves=False),
+    "NCL": Case(NCL, CONTRAST, moves=False),
+    "MoCo": Case(lambda: MoCo(filled(FIFO(100, 64))), CONTRAST),
+    "MoCo, symmetric": Case(lambda: MoCo(filled(FIFO(100, 64)), symmetric=True), CONTRAST),
+    "MoCo with particles": Case(lambda: MoCo(filled(Particles(48, 64, 0.2))), CONTRAST),
+    "MoCo with particles, postponed": Case(lambda: MoCo(filled(Particles(48, 64, 0.2, threshold=0.5))), CONTRAST),
+    "BYOL": Case(lambda: BYOL(64, 128), {"regression": 1.0}, moves=False),
+    "JEPA": Case(lambda: JEPA(64), {"prediction": 1.0}, moves=False),
+    "SwAV": Case(lambda: SwAV(64, 30, queue=96, frozen=2), {"assignment": 1.0}),
 }
 
 
