@@ -1,10 +1,11 @@
 """Log-densities of Gaussian mixtures: ours against torch's, forward and backward, and scikit-learn's, forward.
 
 torch's is ``MixtureSameFamily(Categorical, MultivariateNormal)``; gradients are with respect to values, logits, means
-and factors. scikit-learn's is ``GaussianMixture.score_samples`` on the same float32 parameters, against our forward pass.
+and factors. scikit-learn's is ``GaussianMixture.score_samples`` on the same float32 parameters, against our forward
+pass.
 
 Columns
-    ours, torch   forward and backward: median over alternating repetitions in one process, and torch time / our time
+    ours, torch   forward and backward: median over alternating rounds in one process, and torch time / our time
     memory        most bytes allocated at once beyond parameters and values, forward and backward
     sklearn       forward: scikit-learn time / our time
     error         largest difference of log-densities from torch's in float64, in nats (the median density beside it)
@@ -29,6 +30,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, Mu
 from jointlaw.laws import JointMixture
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+ROUND = 0.2  # seconds
 
 
 class Case(NamedTuple):
@@ -106,14 +108,18 @@ class Problem:
 
 
 def times(tasks: dict[str, Callable[[], None]], repeat: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Median seconds of each task over alternating repetitions, the first one left out."""
-    measured: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(repeat + 1):
-        for name, task in tasks.items():
-            start = clock()
-            task()
-            measured[name].append(clock() - start)
-    return {name: statistics.median(rounds[1:]) for name, rounds in measured.items()}
+    """Median seconds of each task over alternating rounds; short tasks run often enough in each to fill ``ROUND``."""
+    counts = {name: max(1, int(ROUND / seconds(task, 1, clock))) for name, task in tasks.items()}
+    rounds = [{name: seconds(task, counts[name], clock) for name, task in tasks.items()} for _ in range(repeat)]
+    return {name: statistics.median(turn[name] for turn in rounds) for name in tasks}
+
+
+def seconds(task: Callable[[], None], count: int, clock: Callable[[], float]) -> float:
+    """Seconds of one call, averaged over ``count`` in a row."""
+    start = clock()
+    for _ in range(count):
+        task()
+    return (clock() - start) / count
 
 
 def peak(task: Callable[[], None]) -> float:

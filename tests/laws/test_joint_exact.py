@@ -109,3 +109,21 @@ def test_distances_that_cancel_keep_their_digits():
 def test_density_of_the_standard_normal_at_its_mean():
     density = component_log_densities(torch.zeros(1, 3), torch.zeros(1, 3), torch.ones(1, 1))
     assert float(density) == pytest.approx(-1.5 * math.log(2 * math.pi))
+
+
+@pytest.mark.parametrize("form", [(1, 3, 3), (2, 3), (2, 1)], ids=["shared factor", "diagonal", "spherical"])
+def test_scores_can_be_differentiated_again(form):
+    scale = torch.eye(3).double()[None] + 0.1 * normal(3, 3).tril() if len(form) == 3 else 0.5 + normal(*form).square()
+    law = JointMixture(normal(2), normal(2, 3, seed=1), scale)
+    assert torch.autograd.gradgradcheck(law.log_prob, normal(4, 3, seed=2).requires_grad_())
+
+
+def test_gradients_keep_float32_under_autocast():
+    root = normal(2, 8, 8)
+    factor = torch.linalg.cholesky(root @ root.mT + torch.eye(8)).float()
+    value, loc = normal(50, 8, seed=1).float().requires_grad_(), normal(2, 8, seed=2).float()
+    law = JointMixture(torch.zeros(2), loc, factor)
+    (plain,) = torch.autograd.grad(law.log_prob(value).sum(), value)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (found,) = torch.autograd.grad(law.log_prob(value).sum(), value)
+    assert torch.equal(found, plain)

@@ -78,25 +78,43 @@ def _centre(loc: Tensor) -> Tensor:
 
 
 def _shared(value: Tensor, loc: Tensor, scale_tril: Tensor, matrix: bool) -> Tensor:
-    """-|L^-1 (x - m_k)|^2 / 2 + c as one product of [x, |x|^2, 1] with [m_k, -1/2, -|m_k|^2 / 2 + c], whitened."""
     centre = _centre(loc)
     x, means = value - centre.squeeze(-2), loc - centre
     if matrix:
         x, means = whiten(x, scale_tril.squeeze(-3)), whiten(means, scale_tril)
     else:
         x, means = x / scale_tril.squeeze(-2), means / scale_tril
-    x, means = x.double(), means.double()
-    size = x.square().sum(-1, keepdim=True)
-    constant = -0.5 * means.square().sum(-1) - _log_normaliser(scale_tril, matrix, loc.shape[-1])
-    half = torch.full_like(constant, -0.5)
-    return _inner(
-        torch.cat([x, size, torch.ones_like(size)], -1),
-        torch.cat([means, half.unsqueeze(-1), constant.unsqueeze(-1)], -1),
-    )
+    constant = -_log_normaliser(scale_tril, matrix, loc.shape[-1]).expand(means.shape[:-1])
+    rows, restore = arrange(x, means.shape[:-2])
+    result: Tensor = _Kernel.apply(rows, squeeze(means, 2), squeeze(constant, 1))
+    return restore(result)
+
+
+class _Kernel(torch.autograd.Function):
+    """-|x - m_k|^2 / 2 + c_k ``[*, N, K]`` in float64; the gradient, which does not cancel, in the dtype of x and m."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, means: Tensor, constant: Tensor) -> Tensor:
+        ctx.save_for_backward(x, means)
+        x, means = x.double(), means.double()
+        size = x.square().sum(-1, keepdim=True)
+        constant = (constant - 0.5 * means.square().sum(-1)).unsqueeze(-1)
+        left = torch.cat([x, size, torch.ones_like(size)], -1)
+        right = torch.cat([means, torch.full_like(constant, -0.5), constant], -1)
+        return left @ right.mT
+
+    @staticmethod
+    @without_autocast
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, means = ctx.saved_tensors
+        g = upstream.to(x.dtype)
+        to_x = g @ means - g.sum(-1, keepdim=True) * x
+        to_means = g.mT @ x - g.sum(-2).unsqueeze(-1) * means
+        return to_x, to_means, upstream.sum(-2)
 
 
 def _independent(value: Tensor, loc: Tensor, deviation: Tensor) -> Tensor:
-    """The same with a precision of its own for each component; one column serves all squares where it is spherical."""
+    """One product of [x, x^2, 1] with precisions and pulls; one column serves all squares of a spherical law."""
     centre = _centre(loc)
     x, means = (value - centre.squeeze(-2)).double(), (loc - centre).double()
     precision = deviation.double() ** -2
@@ -134,6 +152,7 @@ class _Streamed(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @without_autocast
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         x, loc, inverse = ctx.saved_tensors
         g = upstream.T.to(x.dtype).unsqueeze(-1)  # [K, N, 1]

@@ -328,7 +328,8 @@ class JointMixture(Law):
         if self._scale.own(-1):
             return after + self._scale.regress(context - before, split)
         centre = before.detach().mean(-2, keepdim=True)
-        return after + (self._scale.regress(context - centre, split) - self._scale.regress(before - centre, split))
+        fixed = after - self._scale.regress(before - centre, split)
+        return fixed + self._scale.regress(context - centre, split)
 
     def _choose(self, shape: Size, generator: torch.Generator | None) -> Tensor:
         weights = self.log_weights.exp()
