@@ -2,6 +2,6 @@
 
 from jaxtyping import install_import_hook
 
-MATHEMATICS = ("types", "functional", "laws", "regularizers", "objectives", "networks")
+MATHEMATICS = ("types", "functional", "laws", "regularizers", "densities", "objectives", "networks")
 
 install_import_hook([f"jointlaw.{part}" for part in MATHEMATICS], "shapes.checked")

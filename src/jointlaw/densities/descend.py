@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from jointlaw import check
 
 
+@runtime_checkable
 class Descending(Protocol):
     """A density with a loss to descend; ``loss`` and ``update`` take the same tensors."""
 

@@ -117,7 +117,7 @@ class Graph:
         worst = int(np.where(self.alive, self.error, -np.inf).argmax())
         other = int(np.where(self.age[worst] != NO_EDGE, self.error, -np.inf).argmax())
         self.error[[worst, other]] *= growth.split
-        new = self._add((self.position[worst] + self.position[other]) / 2, self.error[worst])
+        new = self._add((self.position[worst] + self.position[other]) / 2, float(self.error[worst]))
         self.age[worst, other] = self.age[other, worst] = NO_EDGE
         for node in (worst, other):
             self.age[new, node] = self.age[node, new] = 0

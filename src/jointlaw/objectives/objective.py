@@ -26,6 +26,11 @@ class Objective(nn.Module, ABC):
     def update(self, z: Embeddings) -> None:
         """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
 
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """Scalars worth logging beside the loss, such as a bank's effective sample size; by default none."""
+        return {}
+
     def activate(self, z: Tensor) -> Tensor:
         """What of the projector's output is the embedding: all of it, unless an objective rectifies or normalises.
 

@@ -90,6 +90,7 @@ class Learner(pl.LightningModule):
         if self._seen is not None:
             with torch.no_grad():
                 self.objective.update(self._seen)
+            self.log_dict({f"train/{name}": value for name, value in self.objective.statistics.items()})
             self._seen = None
 
     def validation_step(self, batch: Views, batch_idx: int) -> dict[str, Tensor]:
