@@ -9,14 +9,27 @@ import torch
 from torch import Tensor, nn
 
 from jointlaw.banks import FIFO, Bank, Particles
+from jointlaw.densities import (
+    RBF,
+    FixedScale,
+    FourierProcess,
+    GaussianProcess,
+    LearnedScale,
+    MixtureDensityNetwork,
+    MovingScale,
+    Prototypes,
+)
 from jointlaw.functional.families import Uniform
 from jointlaw.functional.targets import TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.objectives.contrastive import NCL, MoCo, SimCLR
+from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
 from jointlaw.objectives.lejepa import LeJEPA
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
 from jointlaw.objectives.predictive import BYOL, JEPA
+from jointlaw.objectives.smc import SMCGMJE
 from jointlaw.objectives.swav import SwAV
 from jointlaw.objectives.vicreg import VICReg
 from jointlaw.regularizers import SIGReg
@@ -42,11 +55,13 @@ LEJEPA = {"prediction": 0.95, "sigreg": 0.05}
 VICREG = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}
 
 CONTRAST = {"contrast": 1.0}
+JOINT = {"likelihood": 1.0, "entropy": 1.0}
+PREDICT = {"prediction": 1.0, "guard": 1.0, "entropy": 1.0}
 
 
 def filled(bank: Bank) -> Bank:
     """A bank with memories: against an empty one loss and gradient are zero, as they must be."""
-    z = torch.randn(48, 64, generator=torch.Generator().manual_seed(5))
+    z = torch.randn(48, bank.dim, generator=torch.Generator().manual_seed(5))
     bank.update(nn.functional.normalize(z, dim=1))
     return bank
 
@@ -74,6 +89,24 @@ OBJECTIVES: dict[str, Case] = {
     "BYOL": Case(lambda: BYOL(64, 128), {"regression": 1.0}, moves=False),
     "JEPA": Case(lambda: JEPA(64), {"prediction": 1.0}, moves=False),
     "SwAV": Case(lambda: SwAV(64, 30, queue=96, frozen=2), {"assignment": 1.0}),
+    "primal GJE": Case(PrimalGJE, {"alignment": 1.0, "entropy": 1.0}, moves=False),
+    "primal HSIC": Case(PrimalHSIC, {"dependence": 100.0, "entropy": 1.0}, moves=False),
+    "dual GJE": Case(lambda: DualGJE(GaussianProcess(64, 64, RBF(8.0))), {"likelihood": 1.0}, moves=False),
+    "dual GJE by features": Case(
+        lambda: DualGJE(FourierProcess(64, 64, RBF(8.0), features=40)), {"likelihood": 1.0}, moves=False
+    ),
+    "naive GJE": Case(NaiveGJE, {"mahalanobis": 1.0, "volume": 1.0}, moves=False),
+    "GMJE": Case(lambda: GMJE(Prototypes(128, 10, split=64)), JOINT, moves=False),
+    "GMJE, moving on the sphere": Case(
+        lambda: GMJE(Prototypes(128, 10, split=64, scale=MovingScale(128), sphere=True)), JOINT
+    ),
+    "GMJE, own covariances": Case(lambda: GMJE(Prototypes(128, 4, split=64, scale=LearnedScale(128, 4))), JOINT, False),
+    "GMJE, fixed": Case(
+        lambda: GMJE(Prototypes(128, 10, split=64, scale=FixedScale(0.1), sphere=True)), JOINT, moves=False
+    ),
+    "conditional GMJE": Case(lambda: ConditionalGMJE(MixtureDensityNetwork(64, 64, 5)), PREDICT),
+    "SMC-GMJE": Case(lambda: SMCGMJE(filled(Particles(48, 128, temperature=1.0))), JOINT),
+    "SMC-GMJE over a queue": Case(lambda: SMCGMJE(filled(FIFO(100, 128)), sphere=False), JOINT),
 }
 
 
