@@ -19,6 +19,7 @@ from jointlaw.densities import (
     MovingScale,
     Prototypes,
 )
+from jointlaw.distributed import rank, world_size
 from jointlaw.functional.families import Uniform
 from jointlaw.functional.targets import TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
@@ -62,7 +63,7 @@ PREDICT = {"prediction": 1.0, "guard": 1.0, "entropy": 1.0}
 def filled(bank: Bank) -> Bank:
     """A bank with memories: against an empty one loss and gradient are zero, as they must be."""
     z = torch.randn(48, bank.dim, generator=torch.Generator().manual_seed(5))
-    bank.update(nn.functional.normalize(z, dim=1))
+    bank.update(nn.functional.normalize(z, dim=1).chunk(world_size())[rank()])
     return bank
 
 
