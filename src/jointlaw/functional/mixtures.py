@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from jointlaw.functional.linalg import arrange, squeeze, whiten, wide, without_autocast
 from jointlaw.functional.triangular import lower_inverse, lower_product, times_lower, times_lower_transposed
 
-CHUNK = 2**18  # numbers handled at once by the loop over components
+CHUNK = 2**20  # numbers handled at once by the loop over components: groups keep every thread busy
 KEPT = 2**25  # most numbers kept from the forward pass for the backward pass; beyond it they are formed anew
 LOG_2PI = math.log(2 * math.pi)
 
