@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from jointlaw.evaluation import geometry, probes, sparsity
+from jointlaw.evaluation import probes, sparsity
 from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.table import Table
 from jointlaw.functional.dependence import mean_nhsic
+from jointlaw.functional.spectrum import rankme
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.training.collapse import health, planned_activity, symptoms
 from jointlaw.training.datamodule import clean_views, drawn_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.samples import Data, Source
@@ -67,14 +69,15 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
         "sparsity.l1": sparsity.l1(drawn.embeddings),
         "dead_units": sparsity.dead_units(awake),
         "dead_units_rows": float(len(awake)),
-        "rankme.backbone": geometry.rankme(clean.features),
-        "rankme.projector": geometry.rankme(clean.embeddings),
+        "rankme.backbone": rankme(clean.features),
+        "rankme.projector": rankme(clean.embeddings),
         "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
     figures |= law_figures(learner.objective.matcher, drawn, batch)
     found, notes = probe_figures(learner, probe, views, batch, seed)
-    return Judgement(figures | found, clean, drawn, notes)
+    alarms = symptoms(health(clean.features, clean.embeddings, planned_activity(learner.objective)))
+    return Judgement(figures | found, clean, drawn, (*alarms.values(), *notes))
 
 
 def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> dict[str, float | None]:

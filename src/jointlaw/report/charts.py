@@ -5,8 +5,8 @@ import torch
 from plotly.subplots import make_subplots
 
 from jointlaw.evaluation.fidelity import ks_distance, unit_quantiles
-from jointlaw.evaluation.geometry import rankme
-from jointlaw.evaluation.geometry import spectrum as singular_values
+from jointlaw.functional.spectrum import rankme
+from jointlaw.functional.spectrum import spectrum as singular_values
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report.canvas import (
     LAW,

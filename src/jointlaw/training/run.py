@@ -12,6 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from jointlaw.training.callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
+from jointlaw.training.collapse import CollapseAlarm, planned_activity
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
 from jointlaw.training.learner import Learner
@@ -40,7 +41,12 @@ def fit(
     speed = Speed()
     with warnings.catch_warnings():
         _expected_warnings()
-        trainer = _trainer(data, run, workspace, [speed, *_callbacks(run, workspace, probe)])
+        trainer = _trainer(
+            data,
+            run,
+            workspace,
+            [speed, CollapseAlarm(planned_activity(learner.objective)), *_callbacks(run, workspace, probe)],
+        )
         if run.compile:
             learner.encoder.compile()
         try:
