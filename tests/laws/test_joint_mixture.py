@@ -274,7 +274,8 @@ def test_streaming_does_not_change_values_or_gradients(monkeypatch, chunk, kept)
     torch.testing.assert_close(results[1], results[0])
 
 
-def test_memory_of_the_density_does_not_hold_every_distance():
+def test_memory_of_the_density_does_not_hold_every_distance(monkeypatch):
+    monkeypatch.setattr(mixtures, "CHUNK", 2**16)
     batch, count, dim = 512, 64, 32
     law = JointMixture(torch.zeros(count), normal(count, dim).float(), factors(count, dim).float(), validate_args=False)
     value = normal(batch, dim).float()
