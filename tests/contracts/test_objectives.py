@@ -91,10 +91,10 @@ OBJECTIVES: dict[str, Case] = {
     "JEPA": Case(lambda: JEPA(64), {"prediction": 1.0}, moves=False),
     "SwAV": Case(lambda: SwAV(64, 30, queue=96, frozen=2), {"assignment": 1.0}),
     "primal GJE": Case(PrimalGJE, {"alignment": 1.0, "entropy": 1.0}, moves=False),
-    "primal HSIC": Case(PrimalHSIC, {"dependence": 100.0, "entropy": 1.0}, moves=False),
-    "dual GJE": Case(lambda: DualGJE(GaussianProcess(64, 64, RBF(8.0))), {"likelihood": 1.0}, moves=False),
+    "primal HSIC": Case(PrimalHSIC, {"dependence": 10.0, "entropy": 1.0}, moves=False),
+    "dual GJE": Case(lambda: DualGJE(GaussianProcess(64, 64, RBF(1.5))), {"likelihood": 1.0}, moves=False),
     "dual GJE by features": Case(
-        lambda: DualGJE(FourierProcess(64, 64, RBF(8.0), features=40)), {"likelihood": 1.0}, moves=False
+        lambda: DualGJE(FourierProcess(64, 64, RBF(1.5), features=40)), {"likelihood": 1.0}, moves=False
     ),
     "naive GJE": Case(NaiveGJE, {"mahalanobis": 1.0, "volume": 1.0}, moves=False),
     "GMJE": Case(lambda: GMJE(Prototypes(128, 10, split=64)), JOINT, moves=False),

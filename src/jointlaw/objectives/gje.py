@@ -1,5 +1,6 @@
 """Gaussian joint embeddings: two views are one Gaussian vector, seen through its features or through its samples."""
 
+import math
 from itertools import combinations, permutations
 from typing import ClassVar
 
@@ -88,7 +89,8 @@ class PrimalHSIC(Objective):
         + \epsilon I\right)
 
     The dependence takes the place of `PrimalGJE`'s alignment, and the entropies of the views that of the joint one.
-    Views need not coincide: any invertible map between them is as good.
+    Views need not coincide: any invertible map between them is as good. HSIC is largest for a few tight clusters, so
+    that beyond a weight of about 20 embeddings fall into them.
 
     Reductions: HSIC is a mean over pairs of views (dimensionless, at most 1, some hundredths as a rule); the entropy
     is in nats per coordinate, a mean over views; both are of the batch of all processes. Time and memory are quadratic
@@ -107,7 +109,7 @@ class PrimalHSIC(Objective):
     out zero distances; more than two views.
     """
 
-    def __init__(self, *, dependence: float = 100.0, entropy: float = 1.0, eps: float = 1e-3) -> None:
+    def __init__(self, *, dependence: float = 10.0, entropy: float = 1.0, eps: float = 1e-3) -> None:
         super().__init__()
         check.non_negative("PrimalHSIC", dependence=dependence, entropy=entropy)
         self.dependence = dependence
@@ -138,6 +140,12 @@ class DualGJE(Objective):
     Samples whose targets lie apart push their contexts apart, and the determinant keeps the map smooth. No gradient
     reaches the target: were it learned, zero would be its best value, and then one point that of the context.
 
+    A moving average alone only delays that: smaller targets are likelier, and the average follows the network towards
+    zero. On the sphere they cannot shrink. Contexts there are unit vectors, about sqrt 2 apart, and targets unit
+    vectors times sqrt D, so that their coordinates have about the variance of a kernel with ``variance=1``. Hold the
+    kernel's length near 1.5 and the noise at 0.1 or less: where samples are strangers at any distance, or noise
+    explains the targets, gathering all contexts in one point is likelier.
+
     ``GaussianProcess`` is the exact form, of time cubic and memory quadratic in the batch; ``FourierProcess`` the one
     by R random features, linear in the batch. Both describe the batch of all processes.
 
@@ -147,18 +155,19 @@ class DualGJE(Objective):
     Args:
         process: from the context to the target, both of the projector's width; its kernel and noise say themselves
             whether they are learned.
+        sphere: whether the embedding, for probes too, is the unit vector; False is the published form.
 
     Raises:
         ValueError: for a process between different widths, fewer than two views, a batch of one, or embeddings of
             another width.
 
     Source: Huang (2026), arXiv 2603.26799, section 3.1, eq. 4, appendices E and F, algorithms 3 and 4.
-    Differs from the authors' code in: divided by the batch size; every view is context and target.
+    Differs from the authors' code in: the sphere; divided by the batch size; every view is context and target.
     """
 
     uses_target_network: ClassVar[bool] = True
 
-    def __init__(self, process: GaussianProcess | FourierProcess) -> None:
+    def __init__(self, process: GaussianProcess | FourierProcess, *, sphere: bool = True) -> None:
         super().__init__()
         if process.context_dim != process.target_dim:
             raise ValueError(
@@ -166,11 +175,19 @@ class DualGJE(Objective):
                 f"{process.target_dim}. Give both the width of the projector's output."
             )
         self.process = process
+        self.sphere = sphere
+
+    def activate(self, z: Tensor) -> Tensor:
+        """Scale to unit length, where the embeddings live on the sphere."""
+        return unit(z) if self.sphere else z
 
     def forward(self, z: Embeddings) -> Outcome:
         """Judge projector outputs ``[V, B, D]`` of V >= 2 views."""
         check.views("DualGJE", z.context, least=2)
-        context, target = gather(z.context, dim=1), gather(z.target.detach(), dim=1)
+        context, target = self.activate(z.context), self.activate(z.target.detach())
+        if self.sphere:
+            target = target * math.sqrt(target.shape[-1])
+        context, target = gather(context, dim=1), gather(target, dim=1)
         first, second = torch.tensor(list(permutations(range(len(context)), 2)), device=context.device).T
         likelihood = self.process.dual_loss(context[first], target[second]) / context.shape[1]  # [V (V - 1)]
         return Outcome.weigh(likelihood=(1.0, likelihood.mean()))

@@ -1,5 +1,7 @@
 """Sequential Monte Carlo over joint embeddings, under a metric that is learned."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,7 +41,8 @@ class SMCGMJE(Objective):
 
     Args:
         bank: of width 2 D; particles at temperature 1, for the metric has the scale.
-        scale: the metric, of one component (default: learned, from deviations of 1 on).
+        scale: the metric, of one component (default: learned, from deviations on that fill the unit
+            sphere, 1 / sqrt D; without the sphere, 1).
         entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
         eps: added to the second moments, squared embedding units.
         sphere: whether the embedding, for probes too, is the unit vector.
@@ -64,7 +67,9 @@ class SMCGMJE(Objective):
         super().__init__()
         check.non_negative("SMCGMJE", entropy=entropy)
         self.bank = bank
-        self.scale = LearnedScale(bank.dim) if scale is None else scale
+        self.scale = (
+            LearnedScale(bank.dim, start=math.sqrt(2 / bank.dim) if sphere else 1.0) if scale is None else scale
+        )
         self._check_parts()
         self.entropy = entropy
         self.sphere = sphere
