@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import permutations
 
 import pytest
@@ -10,13 +12,36 @@ from jointlaw.types import Embeddings
 
 B, DIM, K = 20, 3, 5
 
+COMPILED = """
+import torch
+from jointlaw.banks import Particles
+from jointlaw.densities import RBF, FourierProcess, GaussianProcess, MixtureDensityNetwork, Prototypes
+from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives.smc import SMCGMJE
+from jointlaw.types import Embeddings
+
+duals = DualGJE(GaussianProcess(6, 6, RBF(1.5))), DualGJE(FourierProcess(6, 6, RBF(1.5), features=8))
+mixtures = GMJE(Prototypes(12, 4, split=6)), ConditionalGMJE(MixtureDensityNetwork(6, 6, 3))
+for objective in (PrimalGJE(), PrimalHSIC(), NaiveGJE(), *duals, *mixtures, SMCGMJE(Particles(24, 12, 1.0))):
+    torch._dynamo.reset()
+    compiled = torch.compile(objective, backend="eager")
+    for _ in range(3):
+        z = torch.randn(2, 16, 6)
+        z = Embeddings(z.requires_grad_(), z.detach() + 1)
+        loss = compiled(z).loss
+        torch.testing.assert_close(loss, objective(z).loss)
+        loss.backward()
+        objective.update(Embeddings(z.context.detach(), z.target))
+"""
+
 
 def embeddings(views: int = 2, seed: int = 0) -> Embeddings:
     z = torch.randn(views, B, DIM, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return Embeddings(z.requires_grad_(), z.detach())
 
 
-def marginal_volumes(views: Tensor, eps: float = 1e-3) -> Tensor:
+def marginal_volumes(views: Tensor, eps: float = 1e-5) -> Tensor:
     """Half the log-determinants of both blocks' second moments, the mean over views."""
     identity = torch.eye(DIM, dtype=views.dtype)
     return torch.stack([torch.logdet(z.mT @ z / B + eps * identity) for z in views]).mean()
@@ -117,3 +142,9 @@ def test_blocks_of_other_widths_are_refused() -> None:
         GMJE(Prototypes(6, K, split=3), entropy=-1.0)
     with pytest.raises(ValueError, match="expected"):
         GMJE(Prototypes(8, K, split=4)).double()(embeddings())
+
+
+@pytest.mark.slow
+def test_compiled_forwards_of_all_joint_embeddings_give_the_same_loss() -> None:
+    """In a process of its own, since checked annotations cannot be traced."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True)

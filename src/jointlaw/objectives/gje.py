@@ -1,4 +1,8 @@
-"""Gaussian joint embeddings: two views are one Gaussian vector, seen through its features or through its samples."""
+"""Gaussian joint embeddings: two views are one Gaussian vector, seen through its features or through its samples.
+
+``torch.compile`` breaks the graph of these objectives, and of the mixtures', at Cholesky factors: whether a matrix was
+positive definite is looked at.
+"""
 
 import math
 from itertools import combinations, permutations

@@ -48,7 +48,8 @@ class GMJE(Objective):
     Args:
         density: prototypes of width 2 D with ``split=D``.
         entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
-        eps: added to the second moments, squared embedding units.
+        eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
+            so keep it near the least variance that the likelihood can tell.
 
     Raises:
         ValueError: for prototypes whose blocks are of different widths, a negative weight, an eps that is not
@@ -59,7 +60,7 @@ class GMJE(Objective):
     the likelihood keeps its constants; both directions.
     """
 
-    def __init__(self, density: Prototypes, *, entropy: float = 1.0, eps: float = 1e-3) -> None:
+    def __init__(self, density: Prototypes, *, entropy: float = 1.0, eps: float = 1e-5) -> None:
         super().__init__()
         check.non_negative("GMJE", entropy=entropy)
         if density.split is None or density.dim != 2 * density.split:
@@ -113,7 +114,8 @@ class ConditionalGMJE(Objective):
         density: a network from D to D.
         guard: weight of the context's likelihood.
         entropy: weight of the entropies; 0 is the published loss.
-        eps: added to the second moments, squared embedding units.
+        eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
+            so keep it near the least variance that the likelihood can tell.
         sphere: whether the embedding, for probes too, is the unit vector.
 
     Raises:
@@ -130,7 +132,7 @@ class ConditionalGMJE(Objective):
         *,
         guard: float = 1.0,
         entropy: float = 1.0,
-        eps: float = 1e-3,
+        eps: float = 1e-5,
         sphere: bool = False,
     ) -> None:
         super().__init__()

@@ -44,7 +44,8 @@ class SMCGMJE(Objective):
         scale: the metric, of one component (default: learned, from deviations on that fill the unit
             sphere, 1 / sqrt D; without the sphere, 1).
         entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
-        eps: added to the second moments, squared embedding units.
+        eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
+            so keep it near the least variance that the likelihood can tell.
         sphere: whether the embedding, for probes too, is the unit vector.
 
     Raises:
@@ -61,7 +62,7 @@ class SMCGMJE(Objective):
         scale: LearnedScale | FixedScale | None = None,
         *,
         entropy: float = 1.0,
-        eps: float = 1e-3,
+        eps: float = 1e-5,
         sphere: bool = True,
     ) -> None:
         super().__init__()
