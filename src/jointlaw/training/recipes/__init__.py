@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from jointlaw.training.recipes.contrastive import moco, ncl, simclr, smc_gmje
+from jointlaw.training.recipes.joint import dual_gje, gmje, gmje_mdn, naive_gje, primal_gje
 from jointlaw.training.recipes.laws import compose, rectified_lpjepa, rectified_lpjepa_paper
 from jointlaw.training.recipes.method import Method
 from jointlaw.training.recipes.moments import lejepa, nvicreg, vicreg
@@ -20,6 +21,13 @@ GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
     },
     "contrast": {"simclr": simclr, "ncl": ncl, "moco": moco, "smc-gmje": smc_gmje},
     "predict": {"byol": byol, "jepa": jepa, "swav": swav},
+    "maximise a joint likelihood": {
+        "primal-gje": primal_gje,
+        "dual-gje": dual_gje,
+        "gmje": gmje,
+        "gmje-mdn": gmje_mdn,
+        "naive-gje": naive_gje,
+    },
     "put anything together": {"compose": compose},
 }
 """Commands of ``jointlaw train``, by what they do."""
