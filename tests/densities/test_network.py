@@ -146,7 +146,7 @@ def test_the_guard_is_a_gaussian_likelihood_with_the_moving_moment():
     torch.testing.assert_close(network.guard(now), (quadratic + torch.logdet(moment)) / 2)
 
 
-def test_the_guard_pushes_a_shrinking_context_apart_and_the_batchs_own_moment_would_not():
+def test_the_guard_has_a_gradient_inwards_and_under_the_batchs_own_moment_none():
     generator = torch.Generator().manual_seed(0)
     past = torch.randn(200, 3, generator=generator, dtype=torch.float64)
     network = MixtureDensityNetwork(3, 2, components=2).double()

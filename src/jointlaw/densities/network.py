@@ -91,11 +91,11 @@ class MixtureDensityNetwork(Density):
         return -log_density.mean()
 
     def guard(self, context: Tensor) -> Tensor:
-        r"""Keep the context from collapsing: the mean of (1/2) (z_c^T S_cc^-1 z_c + log det S_cc), in nats per sample.
+        r"""The context's own likelihood: the mean of (1/2) (z_c^T S_cc^-1 z_c + log det S_cc), in nats per sample.
 
-        S_cc is the moving second moment of ``update``. It trails behind, so that the gradient pushes the context
-        outwards or inwards; with the batch's own moment the quadratic term would be constant. Before any update it is
-        the identity.
+        S_cc is the moving second moment of ``update``. It trails behind, so that the term has a gradient (with the
+        batch's own moment it would be constant), which pulls the context inwards: alone it does not keep embeddings
+        apart. Before any update S_cc is the identity.
 
         Args:
             context: ``[*, B, d_c]``.

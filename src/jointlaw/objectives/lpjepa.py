@@ -67,7 +67,7 @@ class RectifiedLpJEPA(Objective):
         *,
         invariance: float = 25.0,
         matching: float = 125.0,
-        rate: float = 0.03,
+        rate: float = 0.1,
         rectify: bool = True,
         slices: Slices | None = None,
         targets: Targets | None = None,

@@ -38,10 +38,10 @@ class Threshold(nn.Module):
 
     level: Tensor
 
-    def __init__(self, law: RectifiedGeneralizedGaussian, rate: float = 0.03) -> None:
+    def __init__(self, law: RectifiedGeneralizedGaussian, rate: float = 0.1) -> None:
         super().__init__()
         if not 0 < rate <= 1:
-            raise ValueError(f"Threshold: expected 0 < rate <= 1, found {rate}. 0.03 is a good choice.")
+            raise ValueError(f"Threshold: expected 0 < rate <= 1, found {rate}. 0.1 is a good choice.")
         check.fraction("Threshold", activity=float(law.activity))
         self.fixed = Fixed(law)
         self.rate = rate

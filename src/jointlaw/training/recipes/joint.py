@@ -4,6 +4,7 @@ from jointlaw.densities.kernels import RBF
 from jointlaw.densities.network import MixtureDensityNetwork
 from jointlaw.densities.process import FourierProcess, GaussianProcess
 from jointlaw.densities.prototypes import Prototypes
+from jointlaw.densities.scales import LearnedScale
 from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE
 from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
 from jointlaw.training.recipes.method import Method, projector
@@ -63,7 +64,8 @@ def gmje(
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
-    density = Prototypes(2 * width, components, split=width, sphere=sphere)
+    scale = LearnedScale(2 * width, start=width**-0.5)  # a unit vector's coordinates have about this deviation
+    density = Prototypes(2 * width, components, split=width, scale=scale, sphere=sphere)
     return Method(GMJE(density, entropy=entropy), projector(width, hidden))
 
 

@@ -20,7 +20,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
     hidden: int | None = None,
     invariance: float = 25.0,
     matching: float = 125.0,
-    rate: float = 0.03,
+    rate: float = 0.1,
     slices: Slices | None = None,
     targets: Targets | None = None,
     rectified_features: bool = True,
