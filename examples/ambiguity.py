@@ -33,9 +33,9 @@ def main() -> JointMixture:
 def draw(law: JointMixture, path: Path) -> None:
     x = torch.linspace(-3, 3, 601, dtype=torch.float64)[:, None]
     density = law.log_prob(x).exp()
-    shaded = density.where(law.highest_density_region(0.9).contains(x), torch.nan)
+    shaded = density.where(law.highest_density_region(0.9).contains(x), 0.0)
     figure = go.Figure()
-    figure.add_scatter(x=x[:, 0].numpy(), y=shaded.numpy(), fill="tozeroy", name="90 % region")
+    figure.add_scatter(x=x[:, 0].numpy(), y=shaded.numpy(), fill="tozeroy", line_width=0, name="90 % region")
     figure.add_scatter(x=x[:, 0].numpy(), y=density.numpy(), name="density")
     figure.update_layout(xaxis_title="target", yaxis_title="density", title="target given context = 0.5")
     figure.write_html(path)
