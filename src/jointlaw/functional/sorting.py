@@ -10,6 +10,7 @@ from torch import Tensor
 
 RUN = 256  # NumPy sorts rows up to this length by a vectorised network, five times faster than longer ones
 LONGEST = 2048  # merging runs pays up to this length
+NEAR = 1 << 17  # keys whose passes stay in a core's cache
 WORTHWHILE = 1 << 18  # keys of long rows whose sort takes milliseconds: threads start in a tenth of one
 
 
@@ -52,13 +53,15 @@ def sorted_values(x: Tensor) -> Tensor:
 
 
 def _in_threads(sort: Callable[[NDArray[np.int64]], None], keys: NDArray[np.int64]) -> None:
-    """Sort long rows in as many threads as torch uses (NumPy lets go of the interpreter while it sorts)."""
+    """Sort long rows part by part, in as many threads as torch uses (NumPy lets go of the interpreter meanwhile)."""
     threads = min(torch.get_num_threads(), len(keys))
+    parts = np.array_split(keys, min(len(keys), max(threads, keys.size // NEAR)))
     if threads == 1 or keys.size < WORTHWHILE:
-        sort(keys)
+        for part in parts:
+            sort(part)
         return
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(sort, np.array_split(keys, threads)))
+        list(pool.map(sort, parts))
 
 
 def _sort_rows(keys: NDArray[np.int64]) -> None:
