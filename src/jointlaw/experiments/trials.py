@@ -1,0 +1,176 @@
+"""Trials of an experiment: each trained and judged once, in a folder of its own, and never twice."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from scipy.stats import t as student
+
+from jointlaw.evaluation.judge import judge
+from jointlaw.training.datamodule import ViewedData
+from jointlaw.training.history import read_history
+from jointlaw.training.learner import Learner
+from jointlaw.training.recipes import Method
+from jointlaw.training.run import fit
+from jointlaw.training.samples import Data
+from jointlaw.training.setup import Setup
+from jointlaw.training.workspace import Workspace
+
+Figures = dict[str, float | None]
+Extra = Callable[[Learner, Data], Figures]
+"""Measures a trained learner further; its figures join those of the judgement."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One training of an experiment.
+
+    Attributes:
+        name: of its folder; letters, digits, dots and dashes.
+        method: makes objective and projector; called after the seed is set.
+        setup: data, encoder, views and run; the run's folder and seed are set here.
+        facts: what distinguishes the trial, as plain values: a folder with other facts is refused.
+        seed: of initial weights, order and views.
+    """
+
+    name: str
+    method: Callable[[], Method]
+    setup: Setup
+    facts: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def config(self) -> str:
+        """All that determines the result, as YAML."""
+        run = self.setup.run
+        budget = {"epochs": run.epochs, "batch": run.batch, "precision": run.precision, "seed": self.seed}
+        views = None if self.setup.views is None else str(self.setup.views)
+        optimizer = None if self.setup.optimizer is None else str(self.setup.optimizer)
+        shared = {"data": self.setup.data, "encoder": self.setup.encoder, "views": views, "optimizer": optimizer}
+        return yaml.safe_dump({**self.facts, **shared, **budget}, sort_keys=True)
+
+
+class Done(NamedTuple):
+    """A finished trial.
+
+    Attributes:
+        trial: what was trained.
+        figures: dotted name -> value, as in a run's results.json.
+        workspace: its folder: weights, metrics.csv, results.json.
+    """
+
+    trial: Trial
+    figures: Figures
+    workspace: Workspace
+
+    def curve(self, key: str) -> list[tuple[float, float]]:
+        """(step, value) of a logged metric; empty if it was never logged."""
+        history = read_history(self.workspace.folder / "metrics.csv")
+        return [(float(step), row[key]) for step, row in history.items() if key in row]
+
+
+def carry_out(
+    trials: Iterable[Trial], folder: Path, say: Callable[[str], None], extra: Extra | None = None
+) -> list[Done]:
+    """Train and judge every trial that has no results yet; go on with one that was stopped.
+
+    Args:
+        trials: in order; names differ.
+        folder: of the experiment; trial ``name`` lives in ``folder / "trials" / name``.
+        say: is told of each trial.
+        extra: further figures of a trained learner.
+
+    Raises:
+        ValueError: if a trial's folder holds a trial of other facts.
+    """
+    chosen = list(trials)
+    if len({trial.name for trial in chosen}) < len(chosen):
+        raise ValueError("trials: expected a name of its own for each trial, found two alike.")
+    return [
+        _one(trial, folder / "trials" / trial.name, f"[{i}/{len(chosen)}]", say, extra)
+        for i, trial in enumerate(chosen, 1)
+    ]
+
+
+def _one(trial: Trial, folder: Path, place: str, say: Callable[[str], None], extra: Extra | None) -> Done:
+    workspace = Workspace(folder)
+    started = workspace.config.exists()
+    if started and not workspace.last.exists():
+        workspace.abandon()  # stopped before its first checkpoint: nothing was learned yet
+        started = False
+    if started:
+        workspace.resume(trial.config)
+    if workspace.results.exists():
+        say(f"{place} {trial.name}: done before")
+        return Done(trial, json.loads(workspace.results.read_text(encoding="utf-8")), workspace)
+    say(f"{place} {trial.name}: {'goes on' if started else 'starts'}")
+    if not started:
+        workspace.start(trial.config)
+    figures = _train(trial, workspace, started, extra)
+    workspace.save_results(figures)
+    return Done(trial, figures, workspace)
+
+
+def _train(trial: Trial, workspace: Workspace, resume: bool, extra: Extra | None) -> Figures:
+    run = replace(trial.setup.run, folder=workspace.folder, seed=trial.seed, resume=resume)
+    setup = replace(trial.setup, run=run)
+    data = setup.load_data()
+    views, probe = setup.view_maker(data), setup.load_probe_data(data)
+    pl.seed_everything(trial.seed, verbose=False)
+    learner = setup.learner(trial.method(), data)
+    training = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, None)
+    learner = learner.cpu().eval()
+    judgement = judge(learner, data, probe, views, run.batch, run.seed)
+    further = {} if extra is None else extra(learner, data)
+    return {**judgement.figures, **training, **further}
+
+
+def trained(done: Done) -> tuple[Learner, Data]:
+    """The learner of a finished trial, with its data."""
+    trial = done.trial
+    data = trial.setup.load_data()
+    torch.manual_seed(trial.seed)
+    learner = trial.setup.learner(trial.method(), data)
+    done.workspace.load_weights(learner)
+    return learner.eval(), data
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with the half-width of its 95 % interval (Student's t); no half-width for one seed.
+
+    Attributes:
+        mean: of the values.
+        half: of the interval's width, or None.
+        seeds: how many values there were.
+    """
+
+    mean: float
+    half: float | None
+    seeds: int
+
+    def text(self, form: str = "{:.1%}") -> str:
+        """Such as ``89.3% ± 0.4%``."""
+        return form.format(self.mean) + ("" if self.half is None else " ± " + form.format(self.half))
+
+
+def interval(values: Iterable[float | None]) -> Interval | None:
+    """The mean over the values that exist, with its interval; None if there are none.
+
+    >>> interval([1.0, 2.0, 3.0]).text("{:.2f}")
+    '2.00 ± 2.48'
+    """
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    mean = sum(found) / len(found)
+    if len(found) == 1:
+        return Interval(mean, None, 1)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in found) / (len(found) - 1))
+    half = float(student.ppf(0.975, len(found) - 1)) * deviation / math.sqrt(len(found))
+    return Interval(mean, half, len(found))

@@ -1,0 +1,59 @@
+"""Trials are carried out once, resumed when stopped, and refused when their facts changed."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jointlaw.experiments.trials import Trial, carry_out, interval, trained
+from jointlaw.training.recipes import RECIPES
+from jointlaw.training.setup import Run, Setup
+
+
+def trial(name: str = "one", **facts: object) -> Trial:
+    setup = Setup(data="digits", encoder="mlp", run=Run(epochs=1, threads=1, precision="32"))
+    return Trial(name, lambda: RECIPES["vicreg"](), setup, {"recipe": "vicreg", **facts})
+
+
+def test_a_trial_is_carried_out_once_and_read_back(tmp_path: Path) -> None:
+    said: list[str] = []
+    (first,) = carry_out([trial()], tmp_path, said.append, extra=lambda learner, data: {"rows": float(len(data.train))})
+    (again,) = carry_out([trial()], tmp_path, said.append)
+    assert said == ["[1/1] one: starts", "[1/1] one: done before"]
+    assert first.figures == again.figures
+    assert first.figures["rows"] == 1438
+    assert first.curve("train/loss")
+    assert not first.curve("train/ess")
+    learner, _ = trained(again)
+    assert not learner.training
+
+
+def test_other_facts_in_the_same_folder_are_refused(tmp_path: Path) -> None:
+    carry_out([trial()], tmp_path, lambda _: None)
+    with pytest.raises(ValueError, match="weight"):
+        carry_out([trial(weight=2)], tmp_path, lambda _: None)
+
+
+def test_a_trial_stopped_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "trials" / "one"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text("half")
+    said: list[str] = []
+    carry_out([trial()], tmp_path, said.append)
+    assert said == ["[1/1] one: starts"]
+
+
+def test_names_differ() -> None:
+    with pytest.raises(ValueError, match="name of its own"):
+        carry_out([trial(), replace(trial(), seed=1)], Path("unused"), lambda _: None)
+
+
+def test_an_interval_is_student_s() -> None:
+    found = interval([0.8, None, 0.9, 1.0])
+    assert found is not None
+    assert found.seeds == 3
+    assert found.mean == pytest.approx(0.9)
+    assert found.half == pytest.approx(4.302652729 * 0.1 / math.sqrt(3))
+    assert interval([None]) is None
+    assert interval([0.5]) == (0.5, None, 1)
