@@ -1,5 +1,6 @@
 """Small networks written here; everything bigger comes from timm by name (``jointlaw.training.encoders``)."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -85,3 +86,51 @@ class Projector(MLP):
         check.at_least("Projector", 1, features=features, width=width)
         hidden = width if hidden is None else hidden
         super().__init__((features, hidden, hidden, width))
+
+
+class Decoder(nn.Sequential):
+    """From a representation to an image: two linear layers and four transposed 3x3 convolutions, each of stride 2.
+
+    The vector is standardised (with moving statistics, so that representations of any scale will do), brought to the
+    smallest grid of 8 * width channels and doubled four times (8, 4, 2, 1 times width and then the image's
+    channels; batch normalisation and ReLU between), each time to the exact size, odd ones too. ``[B, F]`` becomes
+    ``[B, C, H, W]`` in [0, 1]: share of full brightness.
+
+    Args:
+        features: width F of the representation.
+        shape: of an image, (C, H, W), 8 to 64 pixels a side.
+        width: channels before the last convolution.
+        hidden: width of the layer between the two linear ones.
+
+    Raises:
+        ValueError: if the shape is not that of an image, or a number is out of range.
+
+    Source: Huang (2026), arXiv 2603.26799, appendix P.4.3.
+    Differs from the authors' code in: any size of image, where theirs is 32 x 32; the vector is standardised, where
+    theirs is scaled to unit length; a logistic function in place of the closing tanh, so that pixels need no
+    normalisation.
+    """
+
+    def __init__(self, features: int, shape: Sequence[int], width: int = 32, hidden: int = 512) -> None:
+        check.at_least("Decoder", 1, features=features, width=width, hidden=hidden)
+        if len(shape) != 3 or shape[0] < 1 or not all(8 <= side <= 64 for side in shape[1:]):
+            raise ValueError(
+                f"Decoder: expected images (C, H, W) of 8 to 64 pixels a side, found shape {tuple(shape)}. "
+                "Choose image data, or a smaller --resolution."
+            )
+        sizes = [tuple(math.ceil(side / 2**k) for side in shape[1:]) for k in (4, 3, 2, 1, 0)]
+        channels = [*(width * 2**k for k in (3, 2, 1, 0)), shape[0]]
+        first = (channels[0], *sizes[0])
+        layers: list[nn.Module] = [
+            nn.BatchNorm1d(features, affine=False),
+            nn.Linear(features, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, math.prod(first)),
+            nn.ReLU(),
+            nn.Unflatten(1, first),
+        ]
+        for (n_in, n_out), (small, large) in zip(pairwise(channels), pairwise(sizes), strict=True):
+            extra = (large[0] - 2 * small[0] + 1, large[1] - 2 * small[1] + 1)
+            layers += [nn.ConvTranspose2d(n_in, n_out, 3, 2, padding=1, output_padding=extra), nn.BatchNorm2d(n_out)]
+            layers += [nn.ReLU()]
+        super().__init__(*layers[:-2], nn.Sigmoid())  # the image itself is neither normalised nor rectified
