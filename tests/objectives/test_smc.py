@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -6,6 +7,7 @@ from torch import Tensor
 
 from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.densities import FixedScale, LearnedScale
+from jointlaw.objectives import smc as module
 from jointlaw.objectives.smc import SMCGMJE
 from jointlaw.types import Embeddings
 
@@ -75,6 +77,67 @@ def test_the_pool_is_reweighted_as_the_equation_says(monkeypatch: pytest.MonkeyP
     gap = rows[:, None] - pool
     kernel = torch.einsum("nmi,ij,nmj->nm", gap, precision, gap).mul(-0.5).exp()
     torch.testing.assert_close(seen[1].softmax(0), weights * kernel.sum(0) / (weights * kernel.sum(0)).sum())
+
+
+def seen(z: Embeddings) -> Embeddings:
+    """As the learner hands it to ``update``."""
+    return Embeddings(z.context.detach(), z.target)
+
+
+def count_products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many points the batch was held against, call by call."""
+    calls: list[int] = []
+    original = module.component_log_densities
+
+    def counted(rows: Tensor, around: Tensor, factor: Tensor) -> Tensor:
+        calls.append(len(around))
+        return original(rows, around, factor)
+
+    monkeypatch.setattr(module, "component_log_densities", counted)
+    return calls
+
+
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
+def test_update_after_forward_equals_update_alone_bit_for_bit(views: int, threshold: float) -> None:
+    """With gradients of several batches added up, and a step of the optimiser after every second one."""
+    handed, formed = (SMCGMJE(Particles(SIZE, 2 * DIM, temperature=1.0, threshold=threshold)).float() for _ in range(2))
+    optimizers = [torch.optim.SGD(each.parameters(), 0.1) for each in (handed, formed)]
+    for seed in range(8):
+        z = Embeddings(*(part.detach().float() for part in embeddings(seed, views)))
+        handed(z).loss.backward()
+        handed.update(seen(z))
+        formed(z).loss.backward()
+        formed._judged = None
+        formed.update(seen(z))
+        for optimizer in optimizers if seed % 2 else ():
+            optimizer.step()
+            optimizer.zero_grad()
+    assert handed.bank.counts.sum() >= SIZE
+    assert all(torch.equal(a, b) for a, b in zip(handed.bank.buffers(), formed.bank.buffers(), strict=True))
+
+
+def test_the_distances_of_the_forward_pass_are_not_formed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    smc, z, calls = objective(), embeddings(), count_products(monkeypatch)
+    smc(z).loss.backward()
+    smc.update(seen(z))
+    assert calls == [SIZE, 2 * B]  # the batch about the slots, and about itself
+
+
+def test_sums_under_another_metric_of_another_batch_or_of_a_loaded_bank_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smc, z, calls = objective(), embeddings(), count_products(monkeypatch)
+    smc(z)
+    with torch.no_grad():
+        smc.scale.log_diagonal.add_(0.1)
+    smc.update(seen(z))
+    smc(embeddings(1))
+    smc.update(seen(z))
+    smc(z)
+    smc.load_state_dict(copy.deepcopy(smc.state_dict()))
+    smc.update(seen(z))
+    assert calls == 3 * [SIZE, SIZE, 2 * B]
 
 
 def test_the_metric_learns() -> None:

@@ -1,6 +1,6 @@
 """Contrastive objectives: a view is told apart from other samples, of the batch or of a memory."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from jointlaw import check
 from jointlaw.banks import Bank, Particles
 from jointlaw.distributed import gather
 from jointlaw.functional.contrast import against, info_nce, log_support, nt_xent, off_diagonal, rep_relu, unit
+from jointlaw.objectives.judged import Judged, edition, judged
 from jointlaw.objectives.objective import Objective
 from jointlaw.types import Embeddings, Outcome
 
@@ -128,7 +129,7 @@ class MoCo(Objective):
         self.bank = bank
         self.temperature = temperature
         self.symmetric = symmetric
-        self._judged: _Judged | None = None
+        self._judged: Judged | None = None
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -145,9 +146,9 @@ class MoCo(Objective):
         query, key = self._roles(z)
         with torch.autocast(query.device.type, enabled=False):
             positive = torch.einsum("vbd,wbd->vwb", query, key) / self.temperature
-        judged = against(query.flatten(0, 1), self.bank.read(), self.temperature, posterior=self.bank.weighs)
-        self._remember(z.context, judged.posterior)
-        loss = info_nce(positive, judged.log_sum.view(query.shape[0], 1, -1))  # [queries, keys, B]
+        sums = against(query.flatten(0, 1), self.bank.read(), self.temperature, posterior=self.bank.weighs)
+        self._remember(z.context, sums.posterior)
+        loss = info_nce(positive, sums.log_sum.view(query.shape[0], 1, -1))  # [queries, keys, B]
         return Outcome.weigh(contrast=(1.0, (off_diagonal(loss) if self.symmetric else loss).mean()))
 
     @torch.no_grad()
@@ -166,7 +167,7 @@ class MoCo(Objective):
         return (context, target) if self.symmetric else (context[:-1], target[-1:])
 
     def _posterior(self, context: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        slots = None if self._judged is None else self._judged.recall(context, self.bank)
+        slots = None if self._judged is None else self._judged.recall(context, edition(self.bank))
         if slots is None:
             slots = against(query, self.bank.read(), self.temperature).posterior
         return torch.cat([slots, log_support(query, gather(key), self.temperature)])
@@ -174,9 +175,8 @@ class MoCo(Objective):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _remember(self, context: Tensor, posterior: Tensor) -> None:
         """Keep what the queries made of the slots; no result depends on whether it is kept."""
-        if self.bank.weighs and not torch.is_inference_mode_enabled():  # inference tensors have no version
-            context = context.detach()
-            self._judged = _Judged(context, context._version, _edition(self.bank), posterior)
+        if self.bank.weighs:
+            self._judged = judged(context, edition(self.bank), posterior)
 
     def _check(self, z: Embeddings) -> None:
         check.views("MoCo", z.context, least=2)
@@ -185,25 +185,3 @@ class MoCo(Objective):
                 f"MoCo: expected embeddings of the bank's width {self.bank.dim}, found {z.context.shape[-1]}. "
                 "Give the bank the width of the projector's output."
             )
-
-
-class _Judged(NamedTuple):
-    """Sums over a batch of queries, and what tells whether they still hold."""
-
-    context: Tensor
-    version: int
-    edition: tuple[int, int]
-    posterior: Tensor
-
-    def recall(self, context: Tensor, bank: Bank) -> Tensor | None:
-        """The sums, if they are of this very batch (its memory unchanged) and of this state of the bank."""
-        mine = self.context
-        same = mine.data_ptr() == context.data_ptr() and mine.shape == context.shape
-        same = same and mine.stride() == context.stride() and mine.dtype == context.dtype
-        same = same and self.version == context._version and self.edition == _edition(bank)
-        return self.posterior if same else None
-
-
-def _edition(bank: Bank) -> tuple[int, int]:
-    """Changes with every update and with every loaded checkpoint."""
-    return bank.step, bank.embeddings._version

@@ -14,6 +14,7 @@ from jointlaw.functional.linalg import wide, without_autocast
 from jointlaw.functional.mixtures import component_log_densities
 from jointlaw.objectives.gje import joined_both_ways
 from jointlaw.objectives.gmje import MarginalEntropy
+from jointlaw.objectives.judged import Judged, edition, judged
 from jointlaw.objectives.objective import Objective
 from jointlaw.types import Embeddings, Outcome
 
@@ -37,7 +38,9 @@ class SMCGMJE(Objective):
     likelihood term (it is zero).
 
     Reductions: both terms in nats per sample, summed over width; a mean over ordered pairs of views and batch. Time and
-    memory are linear in batch and bank, ``V (V - 1) B M`` numbers; the update forms the distances a second time.
+    memory are linear in batch and bank, ``V (V - 1) B M`` numbers. The distances of the forward pass are summed over
+    the batch while they are at hand, and ``update`` passes the sums on to a bank that weighs; if they belong to another
+    batch, bank or metric they are formed again, to the same numbers.
 
     Args:
         bank: of width 2 D; particles at temperature 1, for the metric has the scale.
@@ -75,6 +78,7 @@ class SMCGMJE(Objective):
         self.entropy = entropy
         self.sphere = sphere
         self.marginals = MarginalEntropy(eps)
+        self._judged: Judged | None = None
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -90,7 +94,8 @@ class SMCGMJE(Objective):
         self._check(z)
         views = self.activate(z.context)
         return Outcome.weigh(
-            likelihood=(1.0, self._likelihood(self._rows(views))), entropy=(self.entropy, self.marginals(views))
+            likelihood=(1.0, self._likelihood(self._rows(views), z.context)),
+            entropy=(self.entropy, self.marginals(views)),
         )
 
     @torch.no_grad()
@@ -98,7 +103,9 @@ class SMCGMJE(Objective):
         """Let the pairs of the batch enter the bank."""
         self._check(z)
         rows = self._rows(self.activate(z.context)).detach()
-        self.bank.update(rows, self._posterior(rows) if self.bank.weighs else None)
+        posterior = self._posterior(z.context, rows) if self.bank.weighs else None
+        self._judged = None
+        self.bank.update(rows, posterior)
 
     @staticmethod
     def _rows(views: Tensor) -> Tensor:
@@ -106,19 +113,32 @@ class SMCGMJE(Objective):
         return joined_both_ways(views).transpose(0, 1).flatten(0, 1)
 
     @without_autocast
-    def _likelihood(self, rows: Tensor) -> Tensor:
+    def _likelihood(self, rows: Tensor, context: Tensor) -> Tensor:
         embeddings, log_weights = self.bank.read()
+        log_densities = self._log_densities(rows, embeddings)  # [N, M]
+        self._remember(context, log_densities)
         empty = log_weights.max() == -torch.inf
         log_weights = torch.where(empty, 0.0, log_weights).double().log_softmax(0)  # of a bank as if it held zeros
-        log_density = (log_weights + self._log_densities(rows, embeddings)).logsumexp(1)  # [N]
-        return torch.where(empty, 0.0, -log_density.mean()).to(wide(rows).dtype)
+        likelihood = (log_weights + log_densities).logsumexp(1)  # [N]
+        return torch.where(empty, 0.0, -likelihood.mean()).to(wide(rows).dtype)
 
-    def _posterior(self, rows: Tensor) -> Tensor:
+    def _posterior(self, context: Tensor, rows: Tensor) -> Tensor:
         """Log-weights ``[M + n]`` of the pool after this process's rows have been seen."""
-        embeddings, log_weights = self.bank.read()
-        slots = log_weights + self._log_densities(rows, embeddings).logsumexp(0)
+        slots = None if self._judged is None else self._judged.recall(context, edition(self.bank, self.scale))
+        if slots is None:
+            slots = self._slots(self._log_densities(rows, self.bank.embeddings))
         entrants = self._log_densities(rows, gather(rows)).logsumexp(0)
-        return torch.cat([slots, entrants]).to(log_weights.dtype)
+        return torch.cat([slots, entrants]).to(self.bank.log_weights.dtype)
+
+    def _slots(self, log_densities: Tensor) -> Tensor:
+        """Log-weights of the slots, from the densities ``[N, M]`` of the batch about them."""
+        return self.bank.log_weights + log_densities.detach().logsumexp(0)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _remember(self, context: Tensor, log_densities: Tensor) -> None:
+        """Keep what the batch made of the slots; no result depends on whether it is kept."""
+        if self.bank.weighs:
+            self._judged = judged(context, edition(self.bank, self.scale), self._slots(log_densities))
 
     def _log_densities(self, rows: Tensor, around: Tensor) -> Tensor:
         """Log N(Z; Z_m, S) ``[N, M]`` in float64."""
