@@ -134,3 +134,4 @@ class Decoder(nn.Sequential):
             layers += [nn.ConvTranspose2d(n_in, n_out, 3, 2, padding=1, output_padding=extra), nn.BatchNorm2d(n_out)]
             layers += [nn.ReLU()]
         super().__init__(*layers[:-2], nn.Sigmoid())  # the image itself is neither normalised nor rectified
+        self.features, self.shape = features, tuple(shape)
