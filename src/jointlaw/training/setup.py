@@ -164,7 +164,7 @@ class Setup:
         name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
         encoder = build_encoder(name, shape, self.small_stem)
         projector = method.projector(feature_width(encoder, shape))
-        return Learner(encoder, projector, method.objective, self.optimizer, method.momentum)
+        return Learner(encoder, projector, method.objective, self.optimizer, method.momentum, method.limits)
 
 
 def preset(data: Data) -> ViewSettings | TensorSettings:
@@ -187,9 +187,10 @@ def _standardised(train: Source) -> TensorSettings:
     x = train.read(torch.arange(len(train))).double()
     if x.shape[1] > FEATURES_LISTED:
         x = x.reshape(-1, 1)
-    std = x.std(0, correction=0)
-    std = std.where(std > 0, 1.0)
-    mean, std = (tuple(float(f"{value:.9g}") for value in part.tolist()) for part in (x.mean(0), std))
+    spread = x.std(0, correction=0)
+    mean, std = (
+        tuple(float(f"{value:.9g}") for value in part.tolist()) for part in (x.mean(0), spread.where(spread > 0, 1.0))
+    )
     return replace(views.tensor(), mean=mean, std=std)
 
 
