@@ -1,0 +1,372 @@
+"""The dial of Rectified LpJEPA: sparsity planned and measured, what it costs, and what it takes to hold it.
+
+Trainings (settings, some of them with several seeds):
+
+- ``smoke``: 17 of 2 epochs, digits;
+- ``cpu``: 51 of 1 epoch of Fashion-MNIST (469 steps), a minute to train and half a minute to judge each;
+- ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+from jointlaw.evaluation import sparsity
+from jointlaw.evaluation.embed import embed
+from jointlaw.evaluation.probes import linear_probe
+from jointlaw.experiments.trials import Extra, Figures, Interval, Trial, carry_out, interval
+from jointlaw.functional.families import Eigen, LowerEigen, Slices, Uniform
+from jointlaw.functional.targets import TwoSample
+from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.training.datamodule import clean_views
+from jointlaw.training.learner import Learner
+from jointlaw.training.optimizers import LARS
+from jointlaw.training.recipes import RECIPES, Method
+from jointlaw.training.recipes.laws import rectified_law, rectified_lpjepa
+from jointlaw.training.samples import Data, Source, Stored
+from jointlaw.training.setup import Run, Setup
+from jointlaw.training.views import ViewSettings
+
+
+class Dial(NamedTuple):
+    """A setting of the law.
+
+    Attributes:
+        p: shape.
+        loc: location before the rectifier.
+        scale: unit variance before (GN) or after (RGN) the rectifier.
+    """
+
+    p: float
+    loc: float
+    scale: Literal["GN", "RGN"] = "GN"
+
+    @property
+    def law(self) -> RectifiedGeneralizedGaussian:
+        """The law of one unit, in float64."""
+        law = rectified_law(None, self.loc, self.p, self.scale)
+        return RectifiedGeneralizedGaussian(law.p.double(), law.loc.double(), law.scale.double())
+
+    @property
+    def planned(self) -> float:
+        """The law's share of active units."""
+        return float(self.law.activity)
+
+    @property
+    def planned_l1(self) -> float:
+        """What ``l1`` of wide embeddings approaches under the law: (E x)^2 / E x^2."""
+        mean, square = self.law.raw_moments(2)
+        return float(mean**2 / square)
+
+    @property
+    def label(self) -> str:
+        """As the source writes it; the scale is named where it is not sigma_GN."""
+        return f"RGN_{self.p:g}({self.loc:g})" + ("" if self.scale == "GN" else " σ RGN")
+
+    @property
+    def name(self) -> str:
+        """For a folder."""
+        return f"p{self.p:g}-loc{self.loc:g}-{self.scale.lower()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is trained, but for data, network and seed.
+
+    Attributes:
+        name: of its folder.
+        label: as it is shown.
+        method: makes objective and projector from the embedding width and a seed.
+        facts: what distinguishes it, as plain values.
+        dial: of the law, for those that match one.
+    """
+
+    name: str
+    label: str
+    method: Callable[[int, int], Method]
+    facts: Mapping[str, object]
+    dial: Dial | None = None
+
+
+def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
+    """The library's form: thresholds, default slices, expected order statistics; with its ablations."""
+
+    def method(width: int, seed: int) -> Method:
+        return rectified_lpjepa(
+            **dial._asdict(), width=width, seed=seed, rectified_features=features, rectified_target=target
+        )
+
+    kept = {"rectified_features": features, "rectified_target": target}
+    words = f"{'RGN' if target else 'GN'} law, {'rectified' if features else 'plain'} features"
+    plain = features and target
+    name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
+    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), **kept}
+    return Case(name, dial.label if plain else words, method, facts, dial)
+
+
+FAMILIES: dict[str, Callable[[int], Slices]] = {"uniform": Uniform, "eigen": Eigen, "lower-eigen": LowerEigen}
+"""The source's families of slices."""
+
+
+def published(dial: Dial, count: int, family: str = "uniform") -> Case:
+    """The form as published: plain rectifier, ``count`` slices of one family, a sample of the law per view and step."""
+
+    def method(width: int, seed: int) -> Method:
+        slices, targets = FAMILIES[family](count), TwoSample(shared=False)
+        return rectified_lpjepa(**dial._asdict(), width=width, seed=seed, rate=0.0, slices=slices, targets=targets)
+
+    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), "slices": family, "count": count, "targets": "two-sample"}
+    return Case(f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}", method, facts, dial)
+
+
+BASELINES = {"lejepa": "LeJEPA", "vicreg": "VICReg", "simclr": "SimCLR", "ncl": "NCL", "nvicreg": "NVICReg"}
+"""Recipe -> name, as the source lists them."""
+
+
+def baseline(recipe: str) -> Case:
+    """Another method with its recipe's defaults, but the projector's widths are those of all."""
+
+    def method(width: int, _: int) -> Method:  # none of them has slices to seed
+        return RECIPES[recipe](width=width, hidden=width)
+
+    return Case(recipe, BASELINES[recipe], method, {"recipe": recipe})
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Other data for the encoders.
+
+    Attributes:
+        name: as it is shown.
+        spec: as ``--data`` has it.
+        turned: by a quarter, so that data serve as others than themselves.
+    """
+
+    name: str
+    spec: str
+    turned: bool = False
+
+    def load(self, setup: Setup, like: Data) -> Data:
+        """Read the data in the shape of those a learner was trained on."""
+        other = setup.load_other(self.spec, like)
+        if not self.turned:
+            return other
+        train, held_out, probe = (_turned(source) for source in (other.train, other.held_out, other.probe))
+        return Data(self.name, train, held_out, probe)
+
+
+def _turned(source: Source) -> Source:
+    values = source.read(torch.arange(len(source))).rot90(1, (2, 3)).contiguous()
+    return Stored(values=values, label=source.label, classes=source.classes)
+
+
+REFERENCE, SPARSE = Dial(1, 0), Dial(1, -1)
+"""The source's default, and a setting in which most units are silent."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the experiment is run.
+
+    Attributes:
+        setup: data, encoder, optimiser and run.
+        width: of the embeddings and of the projector's hidden layers.
+        grid: dials in the library's form.
+        published: dials in the published form too.
+        count: slices of the published form.
+        counts: further numbers of slices.
+        compared: the dial of the parts on slices.
+        ablated: the dial of the ablations.
+        baselines: recipes.
+        repeated: dials of the grid and recipes that have ``seeds`` seeds.
+        repeated_published: dials of the published form that have them.
+        seeds: of these.
+        elsewhere: data for the transfer.
+    """
+
+    setup: Setup
+    width: int
+    grid: tuple[Dial, ...]
+    published: tuple[Dial, ...]
+    count: int
+    counts: tuple[int, ...]
+    elsewhere: tuple[Elsewhere, ...]
+    compared: Dial = REFERENCE
+    ablated: Dial = SPARSE
+    baselines: tuple[str, ...] = tuple(BASELINES)
+    repeated: tuple[Dial | str, ...] = ()
+    repeated_published: tuple[Dial, ...] = ()
+    seeds: int = 1
+
+    def cases(self) -> dict[str, Case]:
+        """All that is trained, by name, each once."""
+        return {case.name: case for case in self._cases()}
+
+    def _cases(self) -> Iterator[Case]:
+        yield from map(ours, self.grid)
+        yield from map(baseline, self.baselines)
+        yield from (published(dial, self.count) for dial in self.published)
+        yield from (ours(self.ablated, features=f, target=t) for f in (True, False) for t in (True, False))
+        yield from (published(self.compared, count) for count in sorted({*self.counts, self.count}))
+        yield from (published(self.compared, self.count, family) for family in FAMILIES)
+        yield ours(self.compared)
+
+    def seeds_of(self, case: Case) -> int:
+        """How many seeds a case has."""
+        several = {ours(one).name if isinstance(one, Dial) else one for one in self.repeated}
+        several |= {published(dial, self.count).name for dial in self.repeated_published}
+        return self.seeds if case.name in several else 1
+
+    def trials(self, seed: int) -> list[tuple[Case, Trial]]:
+        """Every case with every seed, the first seed of all cases first."""
+        made = [(k, case) for k in range(self.seeds) for case in self.cases().values() if k < self.seeds_of(case)]
+        return [(case, self._trial(case, seed + k)) for k, case in made]
+
+    def _trial(self, case: Case, seed: int) -> Trial:
+        other = ", ".join(f"{place.name}={place.spec}" for place in self.elsewhere)
+        facts = {**case.facts, "width": self.width, "elsewhere": other, "resolution": self.setup.resolution}
+        return Trial(f"{case.name}-s{seed}", lambda: case.method(self.width, seed), self.setup, facts, seed)
+
+
+LOCATIONS = (1.0, 0.5, 0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0)
+SHAPES = (0.5, 1.0, 2.0)
+OF_THE_TABLE = (Dial(2, 0), Dial(2, 1), Dial(1, 0.25), Dial(1, -3))
+"""The source's table has these settings."""
+
+DIGITS = Elsewhere("digits", "digits")
+
+SMOKE = Scale(
+    setup=Setup(data="digits", encoder="mlp", run=Run(epochs=2, batch=128, threads=1, precision="32")),
+    width=128,
+    grid=(Dial(1, 0), Dial(1, -1), Dial(1, -2), Dial(2, 0), Dial(1, -1, "RGN")),
+    published=(Dial(1, 0), Dial(1, -2)),
+    count=256,
+    counts=(64,),
+    elsewhere=(Elsewhere("digits, turned", "digits", turned=True),),
+    baselines=("lejepa", "vicreg", "ncl"),
+    repeated=(Dial(1, 0),),
+    seeds=2,
+)
+
+CPU = Scale(
+    setup=Setup(data="fashion-mnist", encoder="conv", run=Run(epochs=1, batch=128)),
+    width=512,
+    grid=(
+        *(Dial(1, loc) for loc in LOCATIONS),
+        *(Dial(2, loc) for loc in (1, 0, -1, -2, -3)),
+        *(Dial(0.5, loc) for loc in (0, -1, -3)),
+        *(Dial(1, loc, "RGN") for loc in (0, -1, -2, -3)),
+        Dial(1, 0.25),
+    ),
+    published=(Dial(1, 0), Dial(1, -1), Dial(1, -3), Dial(2, 0)),
+    count=1024,
+    counts=(64, 256, 8192),
+    elsewhere=(DIGITS,),
+    repeated=(Dial(1, 0), Dial(1, -1), Dial(1, -3), "lejepa", "vicreg"),
+    repeated_published=(Dial(1, -3),),
+    seeds=3,
+)
+
+IMAGENET_VIEWS = ViewSettings(
+    size=224, blur=0.5, solarise=0.1, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), blur_kernel=23
+)
+
+PAPER = Scale(
+    setup=Setup(
+        data="folder:data/imagenet100",
+        resolution=256,
+        encoder="resnet50",
+        small_stem=False,
+        views=IMAGENET_VIEWS,
+        optimizer=LARS(),
+        run=Run(epochs=1000, batch=128),
+    ),
+    width=2048,
+    grid=(*(Dial(p, loc, s) for s in ("GN", "RGN") for p in SHAPES for loc in LOCATIONS), Dial(1, 0.25)),
+    published=(*OF_THE_TABLE, *(Dial(1, loc) for loc in LOCATIONS[:-1])),
+    count=8192,
+    counts=(64, 128, 256, 512, 1024, 2048, 4096),
+    elsewhere=(Elsewhere("CIFAR-10", "cifar10"), Elsewhere("CIFAR-100", "cifar100")),
+    repeated=(*OF_THE_TABLE, Dial(1, 0), Dial(1, -1), *BASELINES),
+    repeated_published=OF_THE_TABLE,
+    seeds=3,
+)
+
+SCALES = {"smoke": SMOKE, "cpu": CPU, "paper": PAPER}
+"""What is run.
+
+Source of the paper's scale: Kuang et al. (2026), arXiv 2602.01456, and the authors' ImageNet-100 configuration.
+Differs from the authors' code in: images come as their centre squares of 256 pixels; timm's LARS at a rate of .3
+(theirs .165 per 256 samples, trust coefficient .02, clipped); every baseline has the same projector and budget (theirs
+400 epochs for VICReg and SimCLR); the data of the transfer.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of a case.
+
+    Attributes:
+        case: what was trained.
+        figures: of each seed.
+    """
+
+    case: Case
+    figures: list[Figures]
+
+    def interval(self, key: str) -> Interval | None:
+        """Mean over seeds, with its interval where there are several."""
+        return interval(row.get(key) for row in self.figures)
+
+    def mean(self, key: str) -> float | None:
+        """Mean over seeds."""
+        found = self.interval(key)
+        return None if found is None else found.mean
+
+
+def run(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> dict[str, Found]:
+    """Train and judge everything, and gather the figures by case.
+
+    Args:
+        scale: how much.
+        folder: of the experiment; what is there already is not done again.
+        seed: the first.
+        say: is told of each trial.
+    """
+    pairs = scale.trials(seed)
+    done = carry_out([trial for _, trial in pairs], folder, say, transfer(scale))
+    found = {name: Found(case, []) for name, case in scale.cases().items()}
+    for (case, _), one in zip(pairs, done, strict=True):
+        found[case.name].figures.append(one.figures)
+    return found
+
+
+def transfer(scale: Scale) -> Extra:
+    """Linear probes of a trained learner on other data, and how sparse their embeddings are (clean training samples).
+
+    Figures: ``held_out``, and for each place ``transfer.NAME.backbone``, ``.projector``, ``.l0`` and ``.held_out``.
+    """
+    setup = scale.setup
+
+    def measure(learner: Learner, data: Data) -> Figures:
+        views = setup.view_maker(data)
+        figures: Figures = {"held_out": float(len(data.held_out))}
+        for place in scale.elsewhere:
+            other = place.load(setup, data)
+            train, test = (
+                embed(learner, clean_views(part, views, setup.run.batch)) for part in (other.probe, other.held_out)
+            )
+            backbone = linear_probe(train.features, train.label, test.features, test.label)
+            projector = linear_probe(train.embeddings, train.label, test.embeddings, test.label)
+            figures |= {
+                f"transfer.{place.name}.backbone": backbone.accuracy,
+                f"transfer.{place.name}.projector": projector.accuracy,
+                f"transfer.{place.name}.l0": sparsity.l0(train.embeddings),
+                f"transfer.{place.name}.held_out": float(len(test)),
+            }
+        return figures
+
+    return measure
