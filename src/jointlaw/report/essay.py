@@ -1,5 +1,6 @@
 """An experiment's page: sections of words, tables and plots, in the dress of the run report."""
 
+import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,14 +34,39 @@ class TableOfFigures:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of few pixels, shown large, with its heading, the line that says what is seen, and its words.
+
+    Attributes:
+        title: heading.
+        png: the file's bytes.
+        reading: what is seen.
+        alt: for who cannot see it.
+        wide: as wide as the page.
+    """
+
+    title: str
+    png: bytes
+    reading: str
+    alt: str
+    wide: bool = False
+
+    @property
+    def code(self) -> str:
+        """The file as text that a page can hold inside itself."""
+        return base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
 class Part:
-    """A section: heading, a sentence, tables, then plots and what stands in their place."""
+    """A section: heading, a sentence, tables, pictures, then plots and what stands in their place."""
 
     name: str
     title: str
     introduction: str
     tables: Sequence[TableOfFigures] = ()
     plots: Sequence[Chart | Absent] = ()
+    pictures: Sequence[Picture] = ()
 
     @property
     def charts(self) -> list[Chart]:
