@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from jointlaw.evaluation.judge import judge
 from jointlaw.objectives.objective import Objective
-from jointlaw.training.collapse import Health, Limits, health, symptoms
+from jointlaw.training.collapse import Health, Limits, health, health_figures, symptoms
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.learner import Learner
+from jointlaw.training.recipes import RECIPES
 from jointlaw.training.run import fit
-from jointlaw.training.setup import Run
+from jointlaw.training.setup import Run, Setup
 from jointlaw.training.sources import load
 from jointlaw.training.views import digits, view_maker
 from jointlaw.training.workspace import Workspace
@@ -40,8 +42,67 @@ def test_each_symptom_is_named() -> None:
     flat = torch.ones(100, 8)
     assert symptoms(health(flat, flat)).keys() == {"rank", "spread", "silent"}
     assert symptoms(health(flat, torch.zeros(100, 8))).keys() == {"rank", "spread", "silent"}
-    assert symptoms(Health(50, 0.5, 0.6)).keys() == {"silent"}
-    assert symptoms(Health(50, 0.5, 0.6), Limits(silent=0.9)) == {}
+    assert symptoms(Health(50, 0.5, 0.6, 64)).keys() == {"silent"}
+    assert symptoms(Health(50, 0.5, 0.6, 64), Limits(silent=0.9)) == {}
+
+
+def test_the_least_rank_is_a_share_of_what_the_features_could_have() -> None:
+    """6 of 256 directions are a collapse, 6 of 64 are not; a line is one however narrow the network."""
+    assert symptoms(Health(6, 0.5, 0.0, 256)).keys() == {"rank"}
+    assert symptoms(Health(6, 0.5, 0.0, 64)) == {}
+    assert symptoms(Health(1.3, 0.5, 0.0, 2)) == {}
+    assert symptoms(Health(1.9, 0.5, 0.0, 8)).keys() == {"rank"}
+    assert symptoms(Health(6, 0.5, 0.0, 256), Limits(rank=0.02)) == {}
+
+
+def test_few_samples_lower_the_room_and_the_limit_with_it() -> None:
+    z = torch.randn(20, 512, generator=torch.Generator().manual_seed(0))
+    found = health(z, z)
+    assert found.room == 20
+    assert symptoms(found) == {}
+
+
+def test_a_warning_names_symptom_and_cures() -> None:
+    words = symptoms(Health(6, 0.5, 0.0, 256))["rank"]
+    assert "6.0 effective dimensions of 256 (fewer than 12.8)" in words
+    assert "lower the learning rate" in words
+
+
+def test_figures_hold_signs_beside_their_limits() -> None:
+    found = health_figures(Health(6, 0.5, 0.0, 256), Limits(silent=0.9))
+    assert found["health.rank"] == 6
+    assert found["health.limit.rank"] == pytest.approx(12.8)
+    assert found["health.limit.silent"] == 0.9
+
+
+def test_a_recipe_s_own_limits_reach_alarm_and_judgement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Limits that no run can keep: both speak up."""
+    setup = Setup(encoder="mlp", run=Run(epochs=2, threads=1, precision="32"))
+    data = setup.load_data()
+    method = RECIPES["vicreg"]()._replace(limits=Limits(rank=1.0))
+    learner, views = setup.learner(method, data), setup.view_maker(data)
+    workspace = Workspace(tmp_path / "run")
+    workspace.start("")
+    fit(learner, ViewedData(data, views, 256, seed=0), setup.run, workspace, None)
+    assert "effective dimensions of 256 (fewer than 256)" in capsys.readouterr().err
+    judgement = judge(learner, data, None, views, 256)
+    assert any("fewer than 256" in note for note in judgement.notes)
+    assert judgement.figures["health.limit.rank"] == 256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "collapses"), [("naive-gje", True), ("jepa", False)])
+def test_the_demonstration_sets_the_alarm_off_and_the_lowest_healthy_recipe_does_not(
+    recipe: str, collapses: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    setup = Setup(run=Run(epochs=12, threads=1, precision="32"))
+    data = setup.load_data()
+    workspace = Workspace(tmp_path / "run")
+    workspace.start("")
+    feed = ViewedData(data, setup.view_maker(data), 256, seed=0)
+    fit(setup.learner(RECIPES[recipe](), data), feed, setup.run, workspace, None)
+    assert ("Collapse" in capsys.readouterr().err) == collapses
 
 
 def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,5 +116,5 @@ def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.Cap
     fit(learner, feed, Run(epochs=4, threads=1, precision="32"), workspace, None)
     told = capsys.readouterr().err
     assert told.count("effective dimensions") == 1
-    assert "warning: epoch 1: Collapse" in told
+    assert "warning: epoch 2: Collapse" in told
     assert "health/rank" in (workspace.folder / "metrics.csv").read_text()

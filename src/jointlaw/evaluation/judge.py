@@ -14,7 +14,7 @@ from jointlaw.functional.dependence import mean_nhsic
 from jointlaw.functional.spectrum import rankme
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
-from jointlaw.training.collapse import health, planned_activity, symptoms
+from jointlaw.training.collapse import health, health_figures, planned_activity, symptoms
 from jointlaw.training.datamodule import clean_views, drawn_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.samples import Data, Source
@@ -76,7 +76,9 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
     }
     figures |= law_figures(learner.objective.matcher, drawn, batch)
     found, notes = probe_figures(learner, probe, views, batch, seed)
-    alarms = symptoms(health(clean.features, clean.embeddings, planned_activity(learner.objective)))
+    signs = health(clean.features, clean.embeddings, planned_activity(learner.objective))
+    figures |= health_figures(signs, learner.limits)
+    alarms = symptoms(signs, learner.limits)
     return Judgement(figures | found, clean, drawn, (*alarms.values(), *notes))
 
 

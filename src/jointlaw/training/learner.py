@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jointlaw.objectives.objective import Objective
+from jointlaw.training.collapse import Limits
 from jointlaw.training.optimizers import AdamW, Optimizer
 from jointlaw.types import Embeddings, Outcome, Views
 
@@ -29,6 +30,7 @@ class Learner(pl.LightningModule):
         objective: judges the embeddings.
         optimizer: which optimiser, with its schedule.
         momentum: of the moving-average network, kept only if the objective asks for one.
+        limits: what counts as collapse, for whoever watches.
 
     Views of one shape pass through the network as one batch, so batch normalisation pools over them.
     """
@@ -40,6 +42,7 @@ class Learner(pl.LightningModule):
         objective: Objective,
         optimizer: Optimizer | None = None,
         momentum: float = 0.99,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= momentum <= 1:
@@ -49,6 +52,7 @@ class Learner(pl.LightningModule):
         self.objective = objective
         self.optimizer = AdamW() if optimizer is None else optimizer
         self.momentum = momentum
+        self.limits = Limits() if limits is None else limits
         self.target_network: nn.ModuleList | None = None
         if objective.uses_target_network:
             self.target_network = nn.ModuleList([copy.deepcopy(encoder), copy.deepcopy(projector)])

@@ -41,12 +41,8 @@ def fit(
     speed = Speed()
     with warnings.catch_warnings():
         _expected_warnings()
-        trainer = _trainer(
-            data,
-            run,
-            workspace,
-            [speed, CollapseAlarm(planned_activity(learner.objective)), *_callbacks(run, workspace, probe)],
-        )
+        alarm = CollapseAlarm(planned_activity(learner.objective), learner.limits)
+        trainer = _trainer(data, run, workspace, [speed, alarm, *_callbacks(run, workspace, probe)])
         if run.compile:
             learner.encoder.compile()
         try:

@@ -8,6 +8,7 @@ from torch import nn
 
 from jointlaw.networks import Projector
 from jointlaw.objectives.objective import Objective
+from jointlaw.training.collapse import Limits
 
 
 class Method(NamedTuple):
@@ -17,11 +18,13 @@ class Method(NamedTuple):
         objective: judges the embeddings.
         projector: makes the projector for a backbone of a given width.
         momentum: of the moving-average network, for objectives that ask for one.
+        limits: what counts as collapse, for the alarm in training and for the judgement.
     """
 
     objective: Objective
     projector: Callable[[int], nn.Module]
     momentum: float = 0.99
+    limits: Limits = Limits()
 
 
 def projector(width: int, hidden: int | None) -> Callable[[int], nn.Module]:
