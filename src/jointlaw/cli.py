@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jointlaw import __version__
 from jointlaw.commands import run as commands
 from jointlaw.commands.fit import fit_run
-from jointlaw.commands.reproduce import EXPERIMENTS
+from jointlaw.commands.reproduce import EXPERIMENTS, Name
 from jointlaw.commands.run import Project
 from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
 from jointlaw.evaluation.joint import Part
@@ -162,7 +162,7 @@ def fit(  # noqa: PLR0913 (a signature is a command line)
 
 
 def reproduce(
-    name: Literal["alignment"],
+    name: Name,
     scale: Literal["smoke", "cpu", "paper"] = "cpu",
     folder: Path | None = None,
     seed: int = 111,

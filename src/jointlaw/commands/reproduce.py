@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from jointlaw.commands.run import say
-from jointlaw.experiments import alignment_page
+from jointlaw.experiments import alignment_page, sparsity_page
 
 
 def alignment(scale: str, folder: Path, seed: int) -> None:
@@ -15,4 +16,13 @@ def alignment(scale: str, folder: Path, seed: int) -> None:
     say(f"  page: {folder / 'report.html'}")
 
 
-EXPERIMENTS: dict[str, Callable[[str, Path, int], None]] = {"alignment": alignment}
+def sparsity(scale: str, folder: Path, seed: int) -> None:
+    """The dial of Rectified LpJEPA, its price and its parts; prints the paper's claims with what was found."""
+    results = sparsity_page.reproduce(scale, folder, seed, say)
+    say("", *sparsity_page.lines(results), f"  page: {folder / 'report.html'}")
+
+
+Name = Literal["alignment", "sparsity"]
+"""What the command line accepts."""
+
+EXPERIMENTS: dict[Name, Callable[[str, Path, int], None]] = {"alignment": alignment, "sparsity": sparsity}
