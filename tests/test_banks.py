@@ -139,8 +139,8 @@ def test_particles_concentrate_where_the_queries_are() -> None:
     before = float(bank.embeddings[:, 0].mean())
     for seed in range(5):
         new = batch(seed).float()
-        pool = torch.cat([bank.embeddings, new])
-        prior = torch.cat([bank.log_weights, torch.zeros(8)])
+        embeddings, log_weights = bank.read()
+        pool, prior = torch.cat([embeddings, new]), torch.cat([log_weights, torch.zeros(8)])
         bank.update(new, prior + (direction @ pool.T / 0.1).logsumexp(0))
     after = (bank.counts * bank.embeddings[:, 0]).sum() / 64
     assert float(after) > before + 0.5
@@ -157,6 +157,23 @@ def test_age_is_the_mean_over_particles_and_survival_the_share_of_slots_kept() -
     assert float(bank.statistics["survival"]) == 3 / 24
     assert float(bank.statistics["distinct"]) == 4 / 24
     assert float(bank.statistics["filled"]) == 1
+
+
+def test_only_occupied_slots_are_read_and_they_are_at_the_front() -> None:
+    """Whatever goes, whether a batch is smaller or larger than the bank; rows keep their weights and ages."""
+    for threshold in (0.0, 0.5, 1.0):
+        bank, entered = Particles(24, 5, 0.2, threshold=threshold).double(), {}
+        for seed, count in enumerate((8, 8, 5, 30, 3, 8, 60, 2, 8, 8)):
+            new = batch(seed, count)
+            entered |= {tuple(row): seed for row in new.tolist()}
+            bank.update(new)
+            embeddings, log_weights = bank.read()
+            assert len(embeddings) == int(bank.counts.count_nonzero()) == bank.occupied
+            assert (log_weights > -torch.inf).all()
+            assert (bank.log_weights[bank.occupied :] == -torch.inf).all()
+            assert (bank.counts[: bank.occupied] > 0).all()
+            assert len(embeddings.unique(dim=0)) == len(embeddings)
+            assert [entered[tuple(row)] for row in embeddings.tolist()] == bank.entered[: bank.occupied].tolist()
 
 
 def test_a_batch_that_overflows_the_bank_loses_no_part_of_the_pool() -> None:

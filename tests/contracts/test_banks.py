@@ -47,8 +47,9 @@ def real(bank: Bank) -> Tensor:
 
 def test_a_new_bank_remembers_nothing(bank: Bank) -> None:
     embeddings, log_weights = bank.read()
-    assert embeddings.shape == (SIZE, DIM)
-    assert log_weights.shape == (SIZE,)
+    assert 1 <= len(embeddings) <= SIZE
+    assert embeddings.shape[1:] == (DIM,)
+    assert log_weights.shape == embeddings.shape[:1]
     assert len(real(bank)) == 0
     assert bank.filled == 0
 

@@ -14,9 +14,9 @@ from jointlaw.types import Memory
 class Bank(nn.Module, ABC):
     """Remembers embeddings of past batches in a fixed number of slots.
 
-    ``read`` hands out the slots themselves, without a copy; their log-weights say which are real, so that shapes never
-    change. ``update`` is the only place that changes them. Read first, update after the backward pass: then no query
-    finds its own key among its negatives.
+    ``read`` hands out the slots themselves, without a copy: all of them or, where a bank keeps its real ones together,
+    the first so many; their log-weights say which are real. ``update`` is the only place that changes them. Read first,
+    update after the backward pass: then no query finds its own key among its negatives.
 
     The batch of all processes enters, in the order of their ranks, and every process remembers the same. All state is
     in the checkpoint.
@@ -67,8 +67,9 @@ class Bank(nn.Module, ABC):
 
         Args:
             z: ``[B, D]``, the new embeddings of this process.
-            posterior: ``[M + n]``, unnormalised log-weights of the pool, slots first and then the n new embeddings of
-                all processes, after this process's queries have been seen. Only a bank that ``weighs`` looks at them.
+            posterior: ``[m + n]``, unnormalised log-weights of the pool, the slots that ``read`` hands out first and
+                then the n new embeddings of all processes, after this process's queries have been seen. Only a bank
+                that ``weighs`` looks at them.
 
         Raises:
             ValueError: for other shapes.
@@ -80,9 +81,10 @@ class Bank(nn.Module, ABC):
                 "Give the bank the width of the projector's output, and flatten views into the batch."
             )
         entrants = gather(z.detach().to(self.embeddings.dtype))
-        if posterior is not None and posterior.shape != (self.size + len(entrants),):
+        slots = len(self.read().log_weights)
+        if posterior is not None and posterior.shape != (slots + len(entrants),):
             raise ValueError(
-                f"{where}: expected a log-weight for each of {self.size} slots and {len(entrants)} new embeddings, "
+                f"{where}: expected a log-weight for each of {slots} slots and {len(entrants)} new embeddings, "
                 f"found shape {list(posterior.shape)}. Judge the whole pool."
             )
         self._enter(entrants, posterior)

@@ -12,6 +12,7 @@ from jointlaw.banks.bank import Bank
 from jointlaw.distributed import gather
 from jointlaw.functional.contrast import against, log_support
 from jointlaw.functional.resampling import RESAMPLING, Resampling, effective_sample_size
+from jointlaw.types import Memory
 
 
 class Particles(Bank):
@@ -26,7 +27,8 @@ class Particles(Bank):
     nothing has to go: embeddings are collected at equal weights.
 
     Clones are not stored: a particle drawn c times keeps one slot, of log-weight ``log c``. The loss over weighted
-    slots equals the unweighted loss over the M clones, and at most B slots are written per step.
+    slots equals the unweighted loss over the M clones. Occupied slots are kept together at the front, and only they are
+    read: a loss costs what distinct particles cost. At most as many slots are written per step as particles go.
 
     With a ``threshold`` below 1, resampling waits until the effective sample size falls below that share of the pool.
     Until then weights are carried on as log-weights, which sum to M, and the lightest entries of the pool give way.
@@ -78,6 +80,7 @@ class Particles(Bank):
         self.resample = _scheme(resampling)
         self.threshold = threshold
         self.seed = seed
+        self.occupied = 0  # slots in use, the first so many
         self.register_buffer("counts", torch.zeros(size, dtype=torch.int64))
         self.register_buffer("ess", torch.zeros((), dtype=torch.float64))
         self.register_buffer("survival", torch.ones((), dtype=torch.float64))
@@ -85,20 +88,31 @@ class Particles(Bank):
     @property
     def statistics(self) -> dict[str, Tensor]:
         """Detached scalars to log; see the class."""
-        distinct = (self.counts > 0).double().mean()
+        distinct = self.ess.new_tensor(self.occupied / self.size)
         return {**super().statistics, "ess": self.ess, "survival": self.survival, "distinct": distinct}
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def read(self) -> Memory:
+        """The occupied slots as they are; before any update, one empty slot."""
+        count = max(self.occupied, 1)
+        return Memory(self.embeddings[:count], self.log_weights[:count])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Restore the counters."""
+        super().set_extra_state(state)
+        self.occupied = int(self.counts.count_nonzero())  # buffers are restored first
+
     def _enter(self, entrants: Tensor, posterior: Tensor | None) -> None:
-        newcomers = self.counts.new_ones(len(entrants))
-        counts = torch.cat([self.counts, newcomers])  # [M + n]
+        log_weights = self.read().log_weights  # [m]
+        counts = torch.cat([self.counts[: len(log_weights)], self.counts.new_ones(len(entrants))])  # [m + n]
         if self.count + len(entrants) <= self.size:
             self.ess.fill_(self.count + len(entrants))
-            self._settle(entrants, torch.cat([self.log_weights, self.log_weights.new_zeros(len(entrants))]), counts)
+            self._settle(entrants, torch.cat([log_weights, log_weights.new_zeros(len(entrants))]), counts)
             return
         if posterior is None:
             posterior = self._judge(entrants)
         else:
-            parts = gather(posterior.detach().unsqueeze(0))  # [W, M + n]
+            parts = gather(posterior.detach().unsqueeze(0))  # [W, m + n]
             posterior = parts.logsumexp(0) if len(parts) > 1 else parts[0]
         self.ess.copy_(effective_sample_size(posterior, counts))
         if self.threshold == 1 or bool(self.ess < self.threshold * (self.filled + len(entrants))):
@@ -114,24 +128,29 @@ class Particles(Bank):
 
     def _heaviest(self, posterior: Tensor) -> Tensor:
         """Log-weights of the M heaviest of the pool, summing to M; the others are -inf."""
-        lightest = posterior.topk(len(posterior) - self.size, largest=False).indices
+        lightest = posterior.topk(max(len(posterior) - self.size, 0), largest=False).indices
         kept = posterior.index_fill(0, lightest, -torch.inf)
         return kept - kept.logsumexp(0) + math.log(self.size)
 
     def _settle(self, entrants: Tensor, log_weights: Tensor, counts: Tensor) -> None:
-        """Keep the slots of positive weight and put new embeddings of positive weight into the others."""
-        alive = log_weights > -torch.inf  # [M + n], at most M of them
-        occupied = self.counts > 0
-        kept, fresh = alive[: self.size], alive[self.size :].nonzero().squeeze(1)
-        lost = (occupied & ~kept).sum()
-        self.survival.copy_(1 - lost / occupied.sum().clamp(min=1))
-        slots = (~kept).nonzero().squeeze(1)[: len(fresh)]
-        self.log_weights.copy_(log_weights[: self.size])
-        self.counts.copy_(counts[: self.size] * kept)
-        self.embeddings[slots] = entrants[fresh]
-        self.log_weights[slots] = log_weights[self.size + fresh].to(self.log_weights.dtype)
-        self.counts[slots] = counts[self.size + fresh]
-        self.entered[slots] = self.step
+        """Keep entries of positive weight, at most M: slots where they are, and others in the first free places."""
+        alive = log_weights > -torch.inf  # [m + n]
+        total, slots = int(alive.count_nonzero()), len(alive) - len(entrants)
+        stays = alive.new_zeros(total)
+        stays[:slots] = alive[: min(slots, total)]
+        places = (~stays).nonzero().squeeze(1)
+        moved = alive[total:slots].nonzero().squeeze(1) + total  # slots beyond the new front
+        fresh = alive[slots:].nonzero().squeeze(1)
+        kept = total - len(fresh)
+        self.survival.fill_(kept / self.occupied if self.occupied else 1.0)
+        source = torch.cat([moved, fresh + slots])
+        self.embeddings[places] = torch.cat([self.embeddings[moved], entrants[fresh]])
+        self.entered[places] = torch.cat([self.entered[moved], self.entered.new_full((len(fresh),), self.step)])
+        for buffer, values, empty in ((self.log_weights, log_weights, -torch.inf), (self.counts, counts, 0)):
+            buffer[:slots] = values[:slots]
+            buffer[places] = values[source].to(buffer.dtype)
+            buffer[total:] = empty
+        self.occupied = total
 
     def _generator(self) -> torch.Generator:
         """On the CPU whatever the device of the bank: the same numbers everywhere."""

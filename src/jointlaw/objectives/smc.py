@@ -116,7 +116,7 @@ class SMCGMJE(Objective):
     def _likelihood(self, rows: Tensor, context: Tensor) -> Tensor:
         embeddings, log_weights = self.bank.read()
         log_densities = self._log_densities(rows, embeddings)  # [N, M]
-        self._remember(context, log_densities)
+        self._remember(context, log_weights, log_densities)
         empty = log_weights.max() == -torch.inf
         log_weights = torch.where(empty, 0.0, log_weights).double().log_softmax(0)  # of a bank as if it held zeros
         likelihood = (log_weights + log_densities).logsumexp(1)  # [N]
@@ -126,19 +126,16 @@ class SMCGMJE(Objective):
         """Log-weights ``[M + n]`` of the pool after this process's rows have been seen."""
         slots = None if self._judged is None else self._judged.recall(context, edition(self.bank, self.scale))
         if slots is None:
-            slots = self._slots(self._log_densities(rows, self.bank.embeddings))
+            embeddings, log_weights = self.bank.read()
+            slots = _slots(log_weights, self._log_densities(rows, embeddings))
         entrants = self._log_densities(rows, gather(rows)).logsumexp(0)
         return torch.cat([slots, entrants]).to(self.bank.log_weights.dtype)
 
-    def _slots(self, log_densities: Tensor) -> Tensor:
-        """Log-weights of the slots, from the densities ``[N, M]`` of the batch about them."""
-        return self.bank.log_weights + log_densities.detach().logsumexp(0)
-
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _remember(self, context: Tensor, log_densities: Tensor) -> None:
+    def _remember(self, context: Tensor, log_weights: Tensor, log_densities: Tensor) -> None:
         """Keep what the batch made of the slots; no result depends on whether it is kept."""
         if self.bank.weighs:
-            self._judged = judged(context, edition(self.bank, self.scale), self._slots(log_densities))
+            self._judged = judged(context, edition(self.bank, self.scale), _slots(log_weights, log_densities))
 
     def _log_densities(self, rows: Tensor, around: Tensor) -> Tensor:
         """Log N(Z; Z_m, S) ``[N, M]`` in float64."""
@@ -168,3 +165,8 @@ class SMCGMJE(Objective):
                 f"SMCGMJE: expected a scale of width {dim} for 1 component, found width {self.scale.dim} and "
                 f"{self.scale.components} components. Build it as LearnedScale({dim})."
             )
+
+
+def _slots(log_weights: Tensor, log_densities: Tensor) -> Tensor:
+    """Log-weights of the slots after the batch, from its densities ``[N, m]`` about them."""
+    return log_weights + log_densities.detach().logsumexp(0)
