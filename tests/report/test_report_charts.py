@@ -76,11 +76,52 @@ def test_values_that_are_not_finite_are_no_points(build, complete: Contents) -> 
         assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize("build", [curves.losses, curves.matching, curves.probes, curves.activity, charts.quantiles])
+@pytest.mark.parametrize(
+    "build",
+    [curves.losses, curves.matching, curves.probes, curves.activity, curves.rank, curves.spread, charts.quantiles],
+)
 def test_what_was_not_measured_is_absent_with_a_reason(build, bare: Contents) -> None:
     plot = build(bare)
     assert isinstance(plot, Absent)
     assert plot.reason.endswith(".")
+
+
+def watched(contents: Contents) -> Contents:
+    """A run with a bank and vital signs."""
+    ends = {"health/rank": 80.0, "health/spread": 0.6, "health/silent": 0.1}
+    ends |= {"train/ess": 300.0, "train/age": 1.5, "train/survival": 0.4, "train/distinct": 0.9, "train/filled": 1.0}
+    limits = {"health.limit.rank": 12.8, "health.limit.spread": 0.02, "health.limit.silent": 0.5}
+    history = {**contents.history, **{name: [(0.0, 0.0), (10.0, end)] for name, end in ends.items()}}
+    return replace(contents, history=history, figures={**contents.figures, **limits})
+
+
+def test_vital_signs_are_drawn_with_the_alarm_s_limits(complete: Contents) -> None:
+    lines = drawn(curves.rank(watched(complete)))
+    assert lines["effective dimensions"][1].tolist() == [0, 80]
+    assert lines["alarm below 12.8"][1].tolist() == [12.8, 12.8]
+    shares = drawn(curves.spread(watched(complete)))
+    assert shares["differ between samples"][1][-1] == 60
+    assert shares["alarm below 2 %"][1][0] == 2
+    assert shares["alarm above 50 %"][1][0] == 50
+
+
+def test_a_bank_has_charts_of_its_own_and_leaves_the_losses_alone(complete: Contents) -> None:
+    contents = watched(complete)
+    assert drawn(curves.bank_size(contents))["effective sample size"][1][-1] == 300
+    assert drawn(curves.bank_age(contents))["age"][1][-1] == 1.5
+    assert drawn(curves.bank_shares(contents)).keys() == {"filled", "slots in use", "outlive an update"}
+    assert drawn(curves.losses(contents)).keys() == drawn(curves.losses(complete)).keys()
+
+
+def test_a_queue_has_no_effective_sample_size(complete: Contents) -> None:
+    plot = curves.bank_size(complete)
+    assert isinstance(plot, Absent)
+    assert "one weight" in plot.reason
+
+
+def test_units_that_are_always_active_have_no_dial_over_the_run(bare: Contents) -> None:
+    plot = curves.activity(replace(bare, history={"train/activity": [(0.0, 1.0), (1.0, 1.0)]}))
+    assert isinstance(plot, Absent)
 
 
 def test_collapsed_embeddings_still_make_a_report(complete: Contents) -> None:

@@ -101,6 +101,12 @@ def test_what_is_missing_is_said(bare: Contents, tmp_path: Path) -> None:
         assert sentence in shown
 
 
+def test_a_section_for_the_bank_stands_only_where_there_is_one(complete: Contents, tmp_path: Path) -> None:
+    for name, curve in (("without", {}), ("with", {"train/age": [(0.0, 1.0), (1.0, 2.0)]})):
+        write_report(tmp_path / name, replace(complete, history={**complete.history, **curve}))
+        assert ('id="bank"' in (tmp_path / name).read_text()) == (name == "with")
+
+
 def test_names_that_are_no_valid_text_do_not_stop_the_report(complete: Contents, tmp_path: Path) -> None:
     assert complete.names is not None
     broken = replace(complete, names=["caf\udce9.png", *complete.names[1:]])

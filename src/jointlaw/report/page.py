@@ -99,6 +99,7 @@ def render(contents: Contents) -> str:
 
 
 def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
+    remembers = any(contents.curve(f"train/{name}") for name in curves.BANK)
     return [
         Section(
             "training",
@@ -106,6 +107,13 @@ def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
             "What the run minimised, and what it meant for the law, the classes and the dial.",
             [build(contents) for build in (curves.losses, curves.matching, curves.probes, curves.activity)],
         ),
+        Section(
+            "health",
+            "Health",
+            "Whether the representation collapsed on the way, by the signs that the alarm watches on held-out samples.",
+            [build(contents) for build in (curves.rank, curves.spread)],
+        ),
+        *([_bank(contents)] if remembers else []),
         Section(
             "law",
             "The law",
@@ -119,6 +127,15 @@ def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
             [charts.spectrum(contents), plane],
         ),
     ]
+
+
+def _bank(contents: Contents) -> Section:
+    return Section(
+        "bank",
+        "Memory bank",
+        "What past embeddings the run contrasted its queries with.",
+        [build(contents) for build in (curves.bank_size, curves.bank_age, curves.bank_shares)],
+    )
 
 
 def _law_words(contents: Contents) -> str:
