@@ -107,6 +107,45 @@ def test_effective_sample_size_is_that_of_the_pool_before_resampling() -> None:
     torch.testing.assert_close(bank.statistics["ess"], weights.sum() ** 2 / weights.square().sum())
 
 
+def test_tempering_raises_the_likelihood_to_a_power_and_leaves_the_prior() -> None:
+    bank, new = filled(tempering=0.5), batch(1)
+    bank.update(new)  # clones: a prior that is not uniform
+    prior = torch.cat([bank.counts.double()[: bank.occupied], torch.ones(8, dtype=torch.float64)])
+    pool = torch.cat([bank.read().embeddings, batch(2)])
+    weights = prior * torch.exp(batch(2) @ pool.T / 0.5).sum(0).sqrt()
+    expected = weights.sum() ** 2 / (weights.square() / prior).sum()
+    bank.update(batch(2))
+    torch.testing.assert_close(bank.statistics["ess"], expected)
+
+
+def test_without_a_word_of_the_queries_every_one_in_the_pool_weighs_the_same() -> None:
+    bank = filled(tempering=0.0)
+    for seed in range(4):
+        bank.update(batch(seed))
+        assert float(bank.statistics["ess"]) == pytest.approx(32)
+
+
+def test_no_particle_stays_longer_than_the_age_limit() -> None:
+    """Queries that want the first particles for ever do not get them."""
+    bank = filled(oldest=3)
+    for seed in range(8):
+        slots = len(bank.read().log_weights)
+        posterior = torch.zeros(slots + 4, dtype=torch.float64)
+        posterior[:slots] = 2.0
+        bank.update(batch(seed, 4), posterior)
+        ages = bank.step - bank.entered[: bank.occupied]
+        assert int(ages.max()) <= 3
+        assert int(bank.counts.sum()) == 24
+    assert int(ages.max()) == 3
+
+
+def test_a_limit_of_one_update_keeps_the_newest_alone() -> None:
+    bank, new = filled(oldest=1), batch(1)
+    bank.update(new)
+    distances = torch.cdist(bank.read().embeddings, new).min(1).values
+    assert float(distances.max()) == 0
+
+
 def test_clones_count_apart_in_the_effective_sample_size() -> None:
     bank = filled(resampling="multinomial")
     for seed in range(4):
@@ -220,6 +259,8 @@ def test_extreme_likelihoods_stay_finite() -> None:
     [
         ({"temperature": 0.0}, "temperature > 0"),
         ({"threshold": 1.5}, "threshold <= 1"),
+        ({"tempering": -0.1}, "tempering <= 1"),
+        ({"oldest": 0}, "oldest >= 1"),
         ({"seed": -1}, "seed >= 0"),
         ({"resampling": "bootstrap"}, "systematic, stratified"),
     ],

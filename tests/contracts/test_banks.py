@@ -19,6 +19,9 @@ BANKS: dict[str, Callable[[], Bank]] = {
     "multinomial": lambda: Particles(SIZE, DIM, 0.5, resampling="multinomial"),
     "residual": lambda: Particles(SIZE, DIM, 0.5, resampling="residual"),
     "postponed": lambda: Particles(SIZE, DIM, 0.5, threshold=0.5),
+    "tempered": lambda: Particles(SIZE, DIM, 0.5, tempering=0.5),
+    "age limit": lambda: Particles(SIZE, DIM, 0.5, oldest=2),
+    "postponed with both": lambda: Particles(SIZE, DIM, 0.5, threshold=0.5, tempering=0.5, oldest=2),
     "never resampled": lambda: Particles(SIZE, DIM, 0.5, threshold=0.0),
 }
 

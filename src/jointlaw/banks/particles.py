@@ -33,6 +33,10 @@ class Particles(Bank):
     With a ``threshold`` below 1, resampling waits until the effective sample size falls below that share of the pool.
     Until then weights are carried on as log-weights, which sum to M, and the lightest entries of the pool give way.
 
+    Two moderations keep the weights from gathering on few. ``tempering`` raises what the queries say to a power below
+    1, ``w <- w (sum_b exp(q_b . k_m / tau))^tempering``; at 0 they say nothing, and the pool is thinned out at random.
+    ``oldest`` sends particles away that have been there for more than so many updates, whatever their weight.
+
     Queries judge the pool in ``update(z, posterior)``; an objective that has formed the logits already hands their sums
     over. Without a posterior the new embeddings are their own queries, at the bank's temperature.
 
@@ -46,13 +50,17 @@ class Particles(Bank):
         temperature: tau of the likelihood; that of the loss.
         resampling: the scheme, by name or as a function (see ``jointlaw.functional.resampling``).
         threshold: share of the pool below which the effective sample size triggers resampling; 1 resamples always.
+        tempering: power in [0, 1] to which the likelihood of the queries is raised.
+        oldest: updates that a particle may stay, at least 1 (its own); by default there is no limit.
         seed: of the draws, together with the step: the same on every process and in a resumed run.
 
     Raises:
-        ValueError: for a temperature that is not positive, a threshold outside [0, 1], or an unknown scheme.
+        ValueError: for a temperature that is not positive, a threshold or tempering outside [0, 1], an age limit below
+            1, or an unknown scheme.
 
     Source: Huang (2026), arXiv 2603.26799, section 4.7 and algorithm 2.
-    Differs from the authors' code in: clones share a slot; postponed resampling; a bank that is not full collects.
+    Differs from the authors' code in: clones share a slot; postponed resampling, tempering and an age limit (none by
+    default); a bank that is not full collects.
     """
 
     weighs = True
@@ -61,7 +69,7 @@ class Particles(Bank):
     ess: Tensor
     survival: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each keyword is a knob)
         self,
         size: int,
         dim: int,
@@ -69,6 +77,8 @@ class Particles(Bank):
         *,
         resampling: Resampling | Literal["systematic", "stratified", "multinomial", "residual"] = "systematic",
         threshold: float = 1.0,
+        tempering: float = 1.0,
+        oldest: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(size, dim)
@@ -76,9 +86,17 @@ class Particles(Bank):
         check.non_negative("Particles", seed=seed)
         if not 0 <= threshold <= 1:
             raise ValueError(f"Particles: expected 0 <= threshold <= 1, found {threshold}. 1 resamples always.")
+        if not 0 <= tempering <= 1:
+            raise ValueError(
+                f"Particles: expected 0 <= tempering <= 1, found {tempering}. 1 takes queries at their word."
+            )
+        if oldest is not None:
+            check.at_least("Particles", 1, oldest=oldest)
         self.temperature = temperature
         self.resample = _scheme(resampling)
         self.threshold = threshold
+        self.tempering = tempering
+        self.oldest = oldest
         self.seed = seed
         self.occupied = 0  # slots in use, the first so many
         self.register_buffer("counts", torch.zeros(size, dtype=torch.int64))
@@ -114,12 +132,25 @@ class Particles(Bank):
         else:
             parts = gather(posterior.detach().unsqueeze(0))  # [W, m + n]
             posterior = parts.logsumexp(0) if len(parts) > 1 else parts[0]
+        posterior = self._moderated(posterior, log_weights)
         self.ess.copy_(effective_sample_size(posterior, counts))
         if self.threshold == 1 or bool(self.ess < self.threshold * (self.filled + len(entrants))):
             counts = self.resample(posterior, self.size, self._generator())
             self._settle(entrants, counts.to(posterior.dtype).log(), counts)
         else:
             self._settle(entrants, self._heaviest(posterior), counts)
+
+    def _moderated(self, posterior: Tensor, log_weights: Tensor) -> Tensor:
+        """Log-weights of the pool with the queries' word tempered, and without those that have stayed too long."""
+        slots = len(log_weights)
+        if self.tempering < 1:
+            prior = torch.cat([log_weights.to(posterior.dtype), posterior.new_zeros(len(posterior) - slots)])
+            tempered = prior + self.tempering * (posterior - prior)
+            posterior = tempered.masked_fill(prior == -torch.inf, -torch.inf)
+        if self.oldest is not None:
+            stale = self.entered[:slots] < self.step + 1 - self.oldest
+            posterior = torch.cat([posterior[:slots].masked_fill(stale, -torch.inf), posterior[slots:]])
+        return posterior
 
     def _judge(self, entrants: Tensor) -> Tensor:
         """Log-weights of the pool with the new embeddings of all processes as queries."""

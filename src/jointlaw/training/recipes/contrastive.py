@@ -59,6 +59,8 @@ def smc_gmje(  # noqa: PLR0913 (a recipe's signature is its command line)
     temperature: float = 0.1,
     resampling: Resampling = "systematic",
     threshold: float = 1.0,
+    tempering: float = 1.0,
+    oldest: int | None = None,
     symmetric: bool = True,
     momentum: float = 0.99,
     width: int = 128,
@@ -72,11 +74,22 @@ def smc_gmje(  # noqa: PLR0913 (a recipe's signature is its command line)
         temperature: of the softmax over similarities, and of the particles' weights.
         resampling: how particles are drawn by weight.
         threshold: resample when the effective sample size falls below this share of the bank; 1 is every step.
+        tempering: power to which the likelihood of the queries is raised, in [0, 1].
+        oldest: steps that a particle may stay in the bank (default: no limit).
         symmetric: each view is query and key in turn.
         momentum: of the moving average.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
         seed: of the resampling.
     """
-    particles = Particles(bank, width, temperature, resampling=resampling, threshold=threshold, seed=seed)
+    particles = Particles(
+        bank,
+        width,
+        temperature,
+        resampling=resampling,
+        threshold=threshold,
+        tempering=tempering,
+        oldest=oldest,
+        seed=seed,
+    )
     return Method(MoCo(particles, temperature, symmetric=symmetric), projector(width, hidden), momentum)
