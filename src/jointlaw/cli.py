@@ -14,14 +14,18 @@ from typing import Literal
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from jointlaw import __version__
+from jointlaw import __version__, check
 from jointlaw.commands import run as commands
+from jointlaw.commands.decode import decode_run
 from jointlaw.commands.fit import fit_run
+from jointlaw.commands.generate import complete_run, sample_run
 from jointlaw.commands.reproduce import EXPERIMENTS, Name
 from jointlaw.commands.run import Project
 from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
 from jointlaw.evaluation.joint import Part
+from jointlaw.evaluation.latents import Half
 from jointlaw.evaluation.table import Which
+from jointlaw.training.decoding import Decoding
 from jointlaw.training.learner import NonFiniteError
 from jointlaw.training.recipes import GROUPS, RECIPES, Method
 from jointlaw.training.setup import Setup, preset
@@ -161,6 +165,35 @@ def fit(  # noqa: PLR0913 (a signature is a command line)
     fit_run(project, project.setup.load_data(), recipe, ood)
 
 
+def decode(folder: Path, *, part: Part = "features", epochs: int = 20, seed: int = 0) -> None:
+    """Train a decoder that turns a run's representations back into images.
+
+    Args:
+        folder: the run folder.
+        part: features of the backbone or embeddings of the projector; the same as the density's, to sample it.
+        epochs: passes over the training samples.
+        seed: of initial weights and order.
+    """
+    decode_run(open_run(folder), Decoding(part, epochs, seed=seed))
+
+
+def sample(folder: Path, *, count: int = 64, given: Half | None = None, seed: int = 0) -> None:
+    """Draw images from a run's density through its decoder, or complete half-seen images.
+
+    Args:
+        folder: the run folder, in which jointlaw fit and jointlaw decode have been.
+        count: images to draw; completions, eight to an image.
+        given: the half of held-out images that is seen, left or top; without it images are drawn freely.
+        seed: of the draws.
+    """
+    check.at_least("sample", 1, count=count)
+    check.at_least("sample", 0, seed=seed)
+    if given is None:
+        sample_run(open_run(folder), count, seed)
+    else:
+        complete_run(open_run(folder), given, count, seed)
+
+
 def reproduce(
     name: Name,
     scale: Literal["smoke", "cpu", "paper"] = "cpu",
@@ -184,6 +217,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "embed": embed,
     "report": report,
     "fit": fit,
+    "decode": decode,
+    "sample": sample,
     "reproduce": reproduce,
 }
 

@@ -10,7 +10,7 @@ GAP = 140
 
 
 def tiled(images: Pixels, columns: int, gap: int = 2) -> Pixels:
-    """Lay images ``[N, C, H, W]`` out row by row: one picture ``[C, h, w]``, the last row filled up with the gap's grey.
+    """Lay images ``[N, C, H, W]`` out row by row in one picture ``[C, h, w]``; the gap's grey fills up the last row.
 
     Args:
         images: uint8, 1 or 3 channels.
