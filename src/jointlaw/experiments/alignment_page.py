@@ -1,12 +1,12 @@
 """The alignment experiment, from its scale to results.json and a page."""
 
-import json
 from pathlib import Path
 
 from jointlaw.experiments.alignment import PROBLEMS, SCALES, TRUTH, Result, solve
 from jointlaw.experiments.alignment_charts import charts, internals
-from jointlaw.report.essay import Essay, Part, TableOfFigures, write_essay
-from jointlaw.training.workspace import environment, write_text
+from jointlaw.experiments.record import write_record
+from jointlaw.report.essay import Essay, Part, TableOfFigures
+from jointlaw.training.workspace import environment
 
 COLUMNS = {
     "nll": ("NLL (nats)", "{:.3f}"),
@@ -50,10 +50,10 @@ def reproduce(scale: str, folder: Path, seed: int = 111) -> dict[str, dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     results = {key: solve(problem(), SCALES[scale], seed) for key, problem in PROBLEMS.items()}
     figures = {key: result.figures for key, result in results.items()}
-    write_text(folder / "results.json", json.dumps({"scale": scale, "seed": seed, **figures}, indent=2) + "\n")
     command = f"jointlaw reproduce alignment --scale={scale} --seed={seed}"
     parts = [_part(key, result) for key, result in results.items()]
-    write_essay(folder / "report.html", Essay("Ambiguous alignment", command, INTRODUCTION, parts, environment()))
+    essay = Essay("Ambiguous alignment", command, INTRODUCTION, parts, environment())
+    write_record(folder, {"scale": scale, "seed": seed, **figures}, essay)
     return figures
 
 

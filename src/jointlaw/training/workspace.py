@@ -6,6 +6,7 @@ import os
 import pickle
 import platform
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -152,9 +153,10 @@ def differing_keys(before: Mapping[str, object], now: Mapping[str, object]) -> l
 
 
 def environment() -> str:
-    """Versions that a result depends on."""
+    """Versions that a result depends on, the commit of the source among them where it is a checkout."""
     packages = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
     lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
+    lines.append(f"commit {_commit()}")
     for package in packages:
         try:
             lines.append(f"{package} {importlib.metadata.version(package)}")
@@ -163,6 +165,22 @@ def environment() -> str:
     lines.append(f"cpu threads {torch.get_num_threads()}, capability {torch.backends.cpu.get_cpu_capability()}")
     lines.append(f"gpu {torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'}")
     return "\n".join(lines) + "\n"
+
+
+def _commit() -> str:
+    """The commit of the source, marked "dirty" where files differ from it."""
+    if not _git("ls-files", Path(__file__).name):
+        return "unknown: not a checkout"
+    return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _git(*words: str) -> str:
+    """What git says in the folder of the source; nothing if it cannot be asked."""
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 (fixed words)
+    except OSError:
+        return ""
 
 
 def write_text(path: Path, text: str) -> None:
