@@ -21,7 +21,12 @@ def write_record(folder: Path, figures: Mapping[str, object], essay: Essay) -> N
         essay: the page.
     """
     sections = [
-        {"title": part.title, "introduction": part.introduction, "tables": [asdict(table) for table in part.tables]}
+        {
+            "name": part.name,
+            "title": part.title,
+            "introduction": part.introduction,
+            "tables": [asdict(table) for table in part.tables],
+        }
         for part in essay.sections
     ]
     page = {
