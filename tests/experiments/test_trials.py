@@ -29,6 +29,14 @@ def test_a_trial_is_carried_out_once_and_read_back(tmp_path: Path) -> None:
     assert not learner.training
 
 
+def test_a_probe_beside_the_run_gives_a_curve_and_changes_nothing(tmp_path: Path) -> None:
+    (without,) = carry_out([trial("without")], tmp_path, lambda _: None)
+    (beside,) = carry_out([replace(trial("with"), online=True)], tmp_path, lambda _: None)
+    assert not without.curve("probe/backbone")
+    assert beside.curve("probe/backbone")
+    assert without.figures["probe.backbone.accuracy"] == beside.figures["probe.backbone.accuracy"]
+
+
 def test_other_facts_in_the_same_folder_are_refused(tmp_path: Path) -> None:
     carry_out([trial()], tmp_path, lambda _: None)
     with pytest.raises(ValueError, match="weight"):

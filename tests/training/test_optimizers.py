@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from jointlaw.training.optimizers import LARS, AdamW, Optimizer
+from jointlaw.training.optimizers import LARS, SGD, AdamW, Optimizer
 
 
-@pytest.mark.parametrize("recipe", [AdamW(warmup=0.1), LARS(warmup=0.1)])
+@pytest.mark.parametrize("recipe", [AdamW(warmup=0.1), SGD(warmup=0.1), LARS(warmup=0.1)])
 def test_schedule_warms_up_to_the_peak_and_falls_to_zero(recipe: Optimizer) -> None:
     optimizer = recipe.build([nn.Linear(3, 3)])
     schedule = recipe.schedule(optimizer, 100)

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from jointlaw.evaluation.beside import probe_beside
 from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.judge import Judgement, judge, probe_figures
 from jointlaw.evaluation.table import Which, write_table
@@ -19,14 +20,11 @@ from jointlaw.report.page import write_report
 from jointlaw.training.datamodule import ViewedData, clean_views
 from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
-from jointlaw.training.online import OnlineProbe
 from jointlaw.training.recipes import Method
 from jointlaw.training.run import choose_precision, first_process, fit
 from jointlaw.training.samples import Data
 from jointlaw.training.setup import Setup
-from jointlaw.training.views import ViewMaker
 from jointlaw.training.workspace import Workspace
-from jointlaw.types import Views
 
 console = Console(highlight=False)
 
@@ -70,7 +68,7 @@ def train(project: Project, data: Data) -> None:
     views, probe = setup.view_maker(data), setup.load_probe_data(data)
     pl.seed_everything(run.seed, verbose=False)
     learner = setup.learner(project.method(), data)
-    feed, online = ViewedData(data, views, run.batch, run.seed), _online(data, views, learner)
+    feed, online = ViewedData(data, views, run.batch, run.seed), probe_beside(learner, data, views)
     if run.resume:
         workspace.resume(project.config)
     elif first_process():
@@ -201,15 +199,6 @@ def say(*lines: str) -> None:
     if first_process():
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
-
-
-def _online(data: Data, views: ViewMaker, learner: Learner) -> OnlineProbe | None:
-    """The probe that learns beside the run, where training and held-out samples have labels."""
-    if not (data.train.labelled and data.held_out.labelled):
-        return None
-    table = embed(learner, [Views([views.clean(data.train.read(torch.arange(1)))], *[data.train.label[:1]] * 2)])
-    classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
-    return OnlineProbe(table.features.shape[1], table.embeddings.shape[1], classes)
 
 
 def _what_is_left(workspace: Workspace, resumed: bool) -> str:

@@ -12,6 +12,7 @@ import torch
 import yaml
 from scipy.stats import t as student
 
+from jointlaw.evaluation.beside import probe_beside
 from jointlaw.evaluation.judge import judge
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import read_history
@@ -37,6 +38,8 @@ class Trial:
         setup: data, encoder, views and run; the run's folder and seed are set here.
         facts: what distinguishes the trial, as plain values: a folder with other facts is refused.
         seed: of initial weights, order and views.
+        online: whether linear probes learn beside the run, so that there is a curve of their accuracy; they change
+            nothing else, and are no fact.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Trial:
     setup: Setup
     facts: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
+    online: bool = False
 
     @property
     def config(self) -> str:
@@ -124,7 +128,8 @@ def _train(trial: Trial, workspace: Workspace, resume: bool, extra: Extra | None
     views, probe = setup.view_maker(data), setup.load_probe_data(data)
     pl.seed_everything(trial.seed, verbose=False)
     learner = setup.learner(trial.method(), data)
-    training = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, None)
+    online = probe_beside(learner, data, views) if trial.online else None
+    training = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, online)
     learner = learner.cpu().eval()
     judgement = judge(learner, data, probe, views, run.batch, run.seed)
     further = {} if extra is None else extra(learner, data)

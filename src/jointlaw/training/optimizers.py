@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import nn, optim
 from torch.optim import AdamW as TorchAdamW
 from torch.optim import Optimizer as TorchOptimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
@@ -65,6 +65,20 @@ class AdamW(Optimizer):
     def build(self, modules: Iterable[nn.Module]) -> TorchOptimizer:
         """See ``Optimizer.build``."""
         return TorchAdamW(self.groups(modules), lr=self.learning_rate)
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum: what the papers use for ResNets at usual batch sizes."""
+
+    learning_rate: float = 0.06
+    weight_decay: float = 5e-4
+    warmup: float = 0.0
+    momentum: float = 0.9
+
+    def build(self, modules: Iterable[nn.Module]) -> TorchOptimizer:
+        """See ``Optimizer.build``."""
+        return optim.SGD(self.groups(modules), lr=self.learning_rate, momentum=self.momentum)
 
 
 @dataclass(frozen=True)
