@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jointlaw.commands.run import say
-from jointlaw.experiments import alignment_page, sparsity_page
+from jointlaw.experiments import alignment_page, generation_page, sparsity_page
 
 
 def alignment(scale: str, folder: Path, seed: int) -> None:
@@ -22,7 +22,17 @@ def sparsity(scale: str, folder: Path, seed: int) -> None:
     say("", *sparsity_page.lines(results), f"  page: {folder / 'report.html'}")
 
 
-Name = Literal["alignment", "sparsity"]
+def generation(scale: str, folder: Path, seed: int) -> None:
+    """Draws from the latent laws of three encoders, decoded; prints their figures."""
+    figures = generation_page.reproduce(scale, folder, seed, say)
+    say("", *generation_page.lines(figures), f"  page: {folder / 'report.html'}")
+
+
+Name = Literal["alignment", "generation", "sparsity"]
 """What the command line accepts."""
 
-EXPERIMENTS: dict[Name, Callable[[str, Path, int], None]] = {"alignment": alignment, "sparsity": sparsity}
+EXPERIMENTS: dict[Name, Callable[[str, Path, int], None]] = {
+    "alignment": alignment,
+    "generation": generation,
+    "sparsity": sparsity,
+}

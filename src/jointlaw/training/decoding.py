@@ -140,13 +140,20 @@ def train_decoder(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(how.seed)
         decoder = Decoder(latent.shape[1], source.shape, how.width).to(latent.device)
-    batch = how.batch
-    while len(latent) % batch == 1:  # a batch of one sample has no statistics
-        batch -= 1
+    batch = batches_of(how.batch, len(latent))
     task = _Reconstruction(decoder.train(), source, advance)
     index = torch.arange(len(latent))
-    descend(task, latent, index, epochs=how.epochs, lr=how.learning_rate, batch=max(batch, 2), seed=how.seed)
+    descend(task, latent, index, epochs=how.epochs, lr=how.learning_rate, batch=batch, seed=how.seed)
     return Trained(decoder.eval(), Surface.of(latent), how)
+
+
+def batches_of(most: int, samples: int) -> int:
+    """The largest size of batches, at most ``most``, that leaves no single sample over: one has no statistics.
+
+    >>> batches_of(256, 1000), batches_of(256, 1025)
+    (256, 255)
+    """
+    return next(size for size in range(most, 1, -1) if samples % size != 1 or size == 2)
 
 
 @torch.no_grad()

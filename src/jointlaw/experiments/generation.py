@@ -1,0 +1,314 @@
+"""Generation: what the latent laws of three methods look like, once drawn from and decoded.
+
+Encoders are trained without labels, decoders on the frozen encoders' embeddings, and every latent law is drawn from,
+several times. Laws: a mixture by expectation-maximisation on the embeddings of SimCLR, of GJE and of GMJE (afterwards),
+one Gaussian on those of GJE, and the prototypes that GMJE itself has learned.
+
+Source: Huang (2026), arXiv 2603.26799, section 5.3 and appendix P.4.
+Differs from the authors' code in: GMJE's law is its learned one (weights, means and shared covariance), where theirs
+has equal weights and a covariance tracked over the whole batch; the losses are those of the recipes here; images keep
+their size; samples are measured.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
+from jointlaw.densities.fit import fit_gaussian
+from jointlaw.evaluation.generation import geometry, imbalance, memorisation, overlap, shares
+from jointlaw.evaluation.joint import representations
+from jointlaw.experiments.trials import Done, Interval, Trial, carry_out, interval, trained
+from jointlaw.laws.gaussian import JointGaussian
+from jointlaw.laws.mixture import JointMixture
+from jointlaw.objectives.gmje import GMJE
+from jointlaw.training.classifier import Classifier, train_classifier
+from jointlaw.training.decoding import (
+    Decoding,
+    Trained,
+    load_decoder,
+    reconstruction_error,
+    save_decoder,
+    train_decoder,
+)
+from jointlaw.training.learner import Learner
+from jointlaw.training.optimizers import AdamW
+from jointlaw.training.recipes import Method
+from jointlaw.training.recipes.contrastive import simclr
+from jointlaw.training.recipes.joint import gmje, primal_gje
+from jointlaw.training.samples import Data
+from jointlaw.training.setup import Run, Setup
+from jointlaw.training.view_settings import ViewSettings, digits, greyscale
+
+Latent = JointGaussian | JointMixture
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the experiment is run.
+
+    Attributes:
+        data: images with labels.
+        encoder: conv or mlp.
+        views: of the training.
+        epochs: of each of the three encoders.
+        decoder_epochs: of each of the three decoders.
+        classifier_epochs: of the classifier in whose features samples are compared.
+        width: of the embeddings, D.
+        components: of mixtures and prototypes, K.
+        fitted: embeddings that a mixture is fitted to.
+        judged: samples, and real images, that are compared.
+        draws: independent sets of samples.
+        mapped: real and sampled embeddings in a map.
+    """
+
+    data: str
+    encoder: str
+    views: ViewSettings
+    epochs: int
+    decoder_epochs: int
+    classifier_epochs: int
+    width: int = 128
+    components: int = 50
+    fitted: int = 10_000
+    judged: int = 2_000
+    draws: int = 5
+    mapped: tuple[int, int] = (1_000, 500)
+
+
+SCALES = {
+    "smoke": Scale("digits", "mlp", digits(), 8, 20, 8, 16, 10, 1_000, 300, 3, (200, 100)),
+    "cpu": Scale("fashion-mnist", "conv", greyscale(), 12, 8, 4),
+    "paper": Scale(
+        "mnist", "conv", replace(digits(), jitter=0.0), 50, 50, 10, judged=5_000, draws=10, mapped=(2_000, 500)
+    ),
+}
+"""``cpu``: 3 encoders of 12 epochs, 3 decoders of 8 and a small classifier of 4 on 60,000 images."""
+
+ITERATIONS = 20
+"""Of expectation-maximisation, at most: the source's number."""
+
+REFERENCE = 10_000
+"""Training images among which the nearest is looked for, at most."""
+
+METHODS: dict[str, Callable[[Scale], Method]] = {
+    "SimCLR": lambda scale: simclr(width=scale.width),
+    "GJE": lambda scale: primal_gje(width=scale.width),
+    "GMJE": lambda scale: gmje(width=scale.width, components=scale.components),
+}
+"""Encoder -> its recipe."""
+
+REAL, DECODED = "training images", "decoded held-out images"
+
+
+class Ground(NamedTuple):
+    """What samples are compared with.
+
+    Attributes:
+        classifier: whose features they are compared in.
+        features: of real held-out images ``[J, F]``.
+        share: of each class among the training images.
+        train: pixels of training images ``[N, P]``, in shares of full brightness.
+        held_out: pixels of the real held-out images ``[J, P]``.
+    """
+
+    classifier: Classifier
+    features: Tensor
+    share: Tensor
+    train: Tensor
+    held_out: Tensor
+
+
+class Encoded(NamedTuple):
+    """A trained encoder with its decoder.
+
+    Attributes:
+        name: of the method.
+        learner: frozen.
+        decoder: of its embeddings.
+        train: clean embeddings of the training images.
+        held_out: of the held-out ones.
+        figures: ``probe`` (linear, of the backbone), ``mse`` and ``explained`` of the decoder on held-out images.
+    """
+
+    name: str
+    learner: Learner
+    decoder: Trained
+    train: Tensor
+    held_out: Tensor
+    figures: dict[str, float | None]
+
+
+class Sampled(NamedTuple):
+    """A law, its samples and their figures.
+
+    Attributes:
+        name: of method and law.
+        encoder: the method.
+        law: over embeddings ``[D]``; None for real images.
+        latent: a set of samples ``[J, D]``.
+        images: what they were decoded to, uint8 ``[J, C, H, W]``.
+        figures: means over the sets of samples, with intervals.
+    """
+
+    name: str
+    encoder: str
+    law: Latent | None
+    latent: Tensor
+    images: Tensor
+    figures: dict[str, Interval | None]
+
+
+class Result(NamedTuple):
+    """All that was found.
+
+    Attributes:
+        scale: of the experiment.
+        encoded: the encoders.
+        sampled: their laws, after the real images.
+        accuracy: of the classifier, on held-out images.
+    """
+
+    scale: Scale
+    encoded: list[Encoded]
+    sampled: list[Sampled]
+    accuracy: float
+
+
+def trials(scale: Scale, seed: int) -> list[Trial]:
+    """The trainings: one of each method."""
+    run = Run(epochs=scale.epochs, batch=256, precision="32", report=False)
+    optimizer = AdamW(learning_rate=1e-3, weight_decay=0.0)
+    setup = Setup(data=scale.data, encoder=scale.encoder, views=scale.views, optimizer=optimizer, run=run)
+    facts = {"width": scale.width, "components": scale.components}
+
+    def trial(name: str) -> Trial:
+        return Trial(name, lambda: METHODS[name](scale), setup, {"method": name, **facts}, seed)
+
+    return [trial(name) for name in METHODS]
+
+
+def solve(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> Result:
+    """Train what is not trained yet, fit the laws, draw and judge.
+
+    Args:
+        scale: of the experiment.
+        folder: trainings, decoders and the classifier are kept in it.
+        seed: of everything.
+        say: is told what is going on.
+    """
+    done = carry_out(trials(scale, seed), folder, say)
+    data = done[0].trial.setup.load_data()
+    say("classifier")
+    classifier = train_classifier(data.train, folder / "classifier.safetensors", scale.classifier_epochs, seed)
+    ground = _ground(classifier, data, scale, seed)
+    sampled = [_real(data, ground, scale, seed)]
+    encoded = []
+    for one in done:
+        say(f"{one.trial.name}: decoder")
+        encoder = _encoded(one, scale, seed)
+        encoded.append(encoder)
+        sampled.append(_decoded(encoder, data, ground, scale))
+        for name, law in laws(encoder, scale, seed).items():
+            say(f"{name}: samples")
+            sampled.append(_sampled(name, encoder, law, ground, scale, seed))
+    return Result(scale, encoded, sampled, classifier.accuracy(data.held_out))
+
+
+def laws(encoder: Encoded, scale: Scale, seed: int) -> dict[str, Latent]:
+    """The laws over an encoder's embeddings that are drawn from, by name."""
+    chosen = torch.randperm(len(encoder.train), generator=torch.Generator().manual_seed(seed))[: scale.fitted]
+    z = encoder.train[chosen]
+    found: dict[str, Latent] = {}
+    if isinstance(encoder.learner.objective, GMJE):
+        found[f"{encoder.name}, its prototypes"] = encoder.learner.objective.density().marginal(scale.width)
+    if encoder.name == "GJE":
+        found["GJE, one Gaussian"] = fit_gaussian(encoder.train)
+    em = ExpectationMaximization(scale.components, iterations=ITERATIONS, floor=1e-5, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the source stops after as many
+        found[f"{encoder.name}, mixture afterwards"] = em.fit(z).law
+    return found
+
+
+def _ground(classifier: Classifier, data: Data, scale: Scale, seed: int) -> Ground:
+    real = data.held_out.read(_some(len(data.held_out), scale.judged, seed))
+    train = data.train.read(_some(len(data.train), REFERENCE, seed))
+    share = shares(data.train.label, int(data.train.label.max()) + 1)
+    return Ground(classifier, classifier.read(real)[0], share, _pixels(train), _pixels(real))
+
+
+def _encoded(done: Done, scale: Scale, seed: int) -> Encoded:
+    learner, data = trained(done)
+    setup, path = done.trial.setup, done.workspace.folder / "decoder.safetensors"
+    views = setup.view_maker(data)
+    train, held_out = (
+        representations(learner, source, views, setup.run.batch, "embeddings") for source in (data.train, data.held_out)
+    )
+    how = Decoding("embeddings", scale.decoder_epochs, seed=seed)
+    if not path.exists():
+        save_decoder(path, train_decoder(train, data.train, how))
+    decoder = load_decoder(path)
+    if decoder.how != how:
+        raise ValueError(f"{path}: expected {how}, found {decoder.how}. Delete the file, or choose another folder.")
+    mse = reconstruction_error(decoder.decoder, held_out, data.held_out)
+    figures = {"probe": done.figures["probe.backbone.accuracy"], "mse": mse}
+    return Encoded(done.trial.name, learner, decoder, train, held_out, figures)
+
+
+def _sampled(name: str, encoder: Encoded, law: Latent, ground: Ground, scale: Scale, seed: int) -> Sampled:
+    size = geometry(law)
+    fixed = {"log_det": size.log_det, "variance": size.variance, "spread": size.spread}
+    fixed["nll"] = -law.log_prob(encoder.held_out).double().mean().item()
+    sets = []
+    for draw in range(scale.draws):
+        with torch.no_grad():
+            latent = law.sample((scale.judged,), torch.Generator().manual_seed(1000 * seed + draw))
+        latent = encoder.decoder.surface(latent)
+        sets.append((latent, encoder.decoder(latent)))
+    figures = {key: interval([value]) for key, value in fixed.items()}
+    return Sampled(name, encoder.name, law, *sets[0], {**figures, **_over_sets([x for _, x in sets], ground)})
+
+
+def _decoded(encoder: Encoded, data: Data, ground: Ground, scale: Scale) -> Sampled:
+    """Held-out images that went through encoder and decoder: no law could do better by this decoder."""
+    latent = encoder.held_out[_some(len(data.held_out), scale.judged, seed=0)]
+    images = encoder.decoder(latent)
+    name = f"{encoder.name}, {DECODED}"
+    return Sampled(name, encoder.name, None, latent, images, _over_sets([images], ground))
+
+
+def _real(data: Data, ground: Ground, scale: Scale, seed: int) -> Sampled:
+    """Training images in the place of samples; they are not their own nearest training images."""
+    images = data.train.read(_some(len(data.train), scale.judged, seed + 1))
+    figures = _over_sets([images], ground) | {"memorisation": None}
+    return Sampled(REAL, "", None, torch.empty(0), images, figures)
+
+
+def _over_sets(sets: list[Tensor], ground: Ground) -> dict[str, Interval | None]:
+    found = [_judge(images, ground) for images in sets]
+    return {key: interval([figures[key] for figures in found]) for key in found[0]}
+
+
+def _judge(images: Tensor, ground: Ground) -> dict[str, float]:
+    """Figures of one set of images: overlap with real ones, imbalance and memorisation."""
+    features, label = ground.classifier.read(images)
+    return {
+        **overlap(ground.features, features)._asdict(),
+        "imbalance": imbalance(label, ground.share),
+        "memorisation": memorisation(_pixels(images), ground.train, ground.held_out),
+    }
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images.flatten(1).float() / 255
+
+
+def _some(count: int, most: int, seed: int) -> Tensor:
+    """Positions of ``most`` samples, or of all: a random choice in ascending order."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most].sort().values
