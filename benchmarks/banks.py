@@ -8,7 +8,8 @@ Columns
     step     median over alternating repetitions in one process, in ms, and as a ratio to the queue's
     encoder  the same with a small convolutional encoder, its moving average and a projector in the step: two views of
              B grey images of 28 x 28 pixels (only with --encoder)
-    then     what the particles did in the last step (see ``Particles``)
+    then     what the particles did in the last step (see ``Particles``); a step costs what distinct ones cost, which
+             are all of them where nothing is resampled
 
 Run ``python benchmarks/banks.py`` and, on a machine shared with others, add ``--clock=cpu`` to count processor time
 instead of wall time.
@@ -70,6 +71,7 @@ def variants(size: int) -> dict[str, Plain | Step]:
         "particles, multinomial": Step(Particles(size, D, TEMPERATURE, resampling="multinomial")),
         "particles, residual": Step(Particles(size, D, TEMPERATURE, resampling="residual")),
         "particles, postponed to .5": Step(Particles(size, D, TEMPERATURE, threshold=0.5)),
+        "weighted, never resampled": Step(Particles(size, D, TEMPERATURE, threshold=0.0)),
     }
 
 

@@ -119,8 +119,8 @@ def log_support(
     query: Float[Tensor, "queries dim"], entrants: Float[Tensor, "entrants dim"], temperature: float
 ) -> Float[Tensor, " entrants"]:
     """``log sum_q exp(q . k / temperature)`` of embeddings k that are not in the memory yet, without gradient."""
-    logits = wide(query.detach()) @ wide(entrants.detach()).T / temperature
-    return logits.logsumexp(0)
+    logits = wide(entrants.detach()) @ (wide(query.detach()) / temperature).T  # [entrants, queries]: sums along rows
+    return logits.logsumexp(1)
 
 
 class _Streamed(torch.autograd.Function):
