@@ -2,7 +2,7 @@
 
 Trainings (settings, some of them with several seeds):
 
-- ``smoke``: 17 of 2 epochs, digits;
+- ``smoke``: 15 of 2 epochs, digits;
 - ``cpu``: 51 of 1 epoch of Fashion-MNIST (469 steps), a minute to train and half a minute to judge each;
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
@@ -91,6 +91,11 @@ class Case:
     dial: Dial | None = None
 
 
+def ablation(features: bool, target: bool) -> str:
+    """What is rectified, in words."""
+    return f"{'RGN' if target else 'GN'} law, {'rectified' if features else 'plain'} features"
+
+
 def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
     """The library's form: thresholds, default slices, expected order statistics; with its ablations."""
 
@@ -100,7 +105,7 @@ def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
         )
 
     kept = {"rectified_features": features, "rectified_target": target}
-    words = f"{'RGN' if target else 'GN'} law, {'rectified' if features else 'plain'} features"
+    words = ablation(features, target)
     plain = features and target
     name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
     facts = {"recipe": "rectified-lpjepa", **dial._asdict(), **kept}
@@ -185,6 +190,7 @@ class Scale:
         repeated_published: dials of the published form that have them.
         seeds: of these.
         elsewhere: data for the transfer.
+        caution: what a reader must know of the budget.
     """
 
     setup: Setup
@@ -200,6 +206,7 @@ class Scale:
     repeated: tuple[Dial | str, ...] = ()
     repeated_published: tuple[Dial, ...] = ()
     seeds: int = 1
+    caution: str = ""
 
     def cases(self) -> dict[str, Case]:
         """All that is trained, by name, each once."""
@@ -241,14 +248,15 @@ DIGITS = Elsewhere("digits", "digits")
 SMOKE = Scale(
     setup=Setup(data="digits", encoder="mlp", run=Run(epochs=2, batch=128, threads=1, precision="32")),
     width=128,
-    grid=(Dial(1, 0), Dial(1, -1), Dial(1, -2), Dial(2, 0), Dial(1, -1, "RGN")),
-    published=(Dial(1, 0), Dial(1, -2)),
+    grid=(Dial(1, 0), Dial(1, -1), Dial(2, 0), Dial(1, -1, "RGN")),
+    published=(Dial(1, 0), Dial(1, -1)),
     count=256,
     counts=(64,),
     elsewhere=(Elsewhere("digits, turned", "digits", turned=True),),
-    baselines=("lejepa", "vicreg", "ncl"),
+    baselines=("lejepa", "vicreg"),
     repeated=(Dial(1, 0),),
     seeds=2,
+    caution="Trainings this short learn nothing of worth: this scale shows that everything runs, not what holds.",
 )
 
 CPU = Scale(
@@ -268,6 +276,10 @@ CPU = Scale(
     repeated=(Dial(1, 0), Dial(1, -1), Dial(1, -3), "lejepa", "vicreg"),
     repeated_published=(Dial(1, -3),),
     seeds=3,
+    caution=(
+        "One epoch is far from convergence, and the grid is a part of the paper's: the order of settings that lie "
+        "close to one another may change with longer training."
+    ),
 )
 
 IMAGENET_VIEWS = ViewSettings(

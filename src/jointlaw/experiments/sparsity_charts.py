@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from jointlaw.experiments.sparsity import Dial, Elsewhere, Found, Scale, ours
 from jointlaw.experiments.sparsity_claims import (
+    ABLATED,
     BACKBONE,
     L0,
     PROJECTOR,
@@ -39,10 +40,11 @@ def dial(found: Results, scale: Scale) -> Chart:
     line(figure, [(min(ends), min(ends)), (max(ends), max(ends))], "planned", QUIET, dash="dash")
     for name, part, colour, symbol in _families(rows):
         _marks(figure, _against_plan(part), name, colour, symbol)
-    _marks(figure, _against_plan(published_dials(found, scale)), "published form", LAW, "x-thin-open")
+    _marks(figure, _against_plan(published_dials(found, scale)), "as published", LAW, "x-thin-open")
     theirs = [Mark(100 * key.planned, 100 * row.l0, key.label) for key, row in THEIRS.items() if isinstance(key, Dial)]
-    _marks(figure, theirs, "in the paper", LAW, "star-open")
+    _marks(figure, theirs, "the paper's", LAW, "star-open")
     _log(figure, "x", "y")
+    _columns(figure)
     reading = (
         "On the dashed line the dial does what it says. Both axes are logarithmic; units that are never active lie "
         "nowhere. Stars: the figures of the paper's own table."
@@ -91,14 +93,15 @@ def front(found: Results, scale: Scale, key: str) -> Chart:
     name = "backbone" if key == BACKBONE else "projector"
     figure = canvas("measured share of active units (%)", f"linear probe of the {name} (%)")
     rows = dials(found, scale)
-    others = [found[recipe] for recipe in scale.baselines]
-    best = undominated([*_sparse_and_accurate(rows, key), *_sparse_and_accurate(others, key)])
+    others, plain = [found[recipe] for recipe in scale.baselines], published_dials(found, scale)
+    best = undominated(_sparse_and_accurate([*rows, *others, *plain], key))
     line(figure, [(mark.x, mark.y) for mark in best], "front", QUIET, dash="dot")
     for words, part, colour, symbol in _families(rows):
         _marks(figure, _sparse_and_accurate(part, key), words, colour, symbol)
-    _marks(figure, _sparse_and_accurate(published_dials(found, scale), key), "published form", LAW, "x-thin-open")
+    _marks(figure, _sparse_and_accurate(plain, key), "as published", LAW, "x-thin-open")
     _marks(figure, _sparse_and_accurate(others, key), "baselines", LAW, "square", named=True)
     _log(figure, "x")
+    _columns(figure)
     reading = f"Up and to the left is better. On the front: {', '.join(mark.label for mark in best)}."
     return Chart(f"front-{name}", f"Accuracy against sparsity, {name}", figure, reading, reading, wide=True)
 
@@ -120,8 +123,7 @@ def ablations(found: Results, scale: Scale) -> Chart:
     """The four combinations of features and law."""
     figure = canvas("", "%")
     rows = ablated(found, scale)
-    labels = ["<br>".join(one.case.label.split(", ")) for one in rows]
-    labels[0] = "RGN law<br>rectified features"
+    labels = ["<br>".join(words.split(", ")) for words in ABLATED]
     for words, key, colour in (
         ("backbone", BACKBONE, MEASURED),
         ("projector", PROJECTOR, THIRD),
@@ -208,7 +210,7 @@ def _families(rows: Sequence[Found]) -> list[tuple[str, list[Found], str, str]]:
             kept.setdefault((one.case.dial.p, one.case.dial.scale), []).append(one)
     return [
         (
-            f"p = {p:g}" + ("" if scale == "GN" else ", σ RGN"),
+            f"p = {p:g}" + ("" if scale == "GN" else ", RGN"),
             part,
             COLOURS[p],
             "circle" if scale == "GN" else "diamond-open",
@@ -241,18 +243,31 @@ def _value(one: Found, key: str) -> float:
 def _marks(figure: Any, marks: Sequence[Mark], name: str, colour: str, symbol: str, named: bool = False) -> None:
     if not marks:
         return
+    marks = sorted(marks, key=lambda mark: -mark.y)
     trace = go.Scatter(
         x=[tidied(mark.x) for mark in marks],
         y=[tidied(mark.y) for mark in marks],
         text=[escaped(mark.label) for mark in marks],
         name=escaped(name),
         mode="markers+text" if named else "markers",
-        textposition="bottom center",
+        textposition=_places(marks),
         textfont={"size": 11},
         hovertemplate="%{text}<br>%{x}, %{y}<extra></extra>",
         marker={"color": colour, "size": 9, "symbol": symbol, "line": {"color": colour, "width": 2}},
     )
     figure.add_trace(trace)
+
+
+def _places(marks: Sequence[Mark]) -> list[str]:
+    """Where names stand, from the highest mark down: dense ones lie above one another at the right edge."""
+    dense = [mark for mark in marks if mark.x > 99]
+    sides = {id(mark): f"{('top', 'middle', 'bottom')[min(i, 2)]} left" for i, mark in enumerate(dense)}
+    return [sides.get(id(mark), "bottom center") for mark in marks]
+
+
+def _columns(figure: Any) -> None:
+    """Three columns of names, so that they leave room for the plot on a small screen."""
+    figure.update_layout(legend={"entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}})
 
 
 def _log(figure: Any, *names: str) -> None:
