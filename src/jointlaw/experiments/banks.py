@@ -95,6 +95,11 @@ class Scale:
     temperature: float = 0.1
     momentum: float = 0.99
 
+    @property
+    def pool(self) -> int:
+        """Entries that compete for the bank's places: the bank and a batch."""
+        return self.size + self.setup.run.batch
+
     def trials(self, seed: int) -> list[tuple[str, Trial]]:
         """Every bank with every seed; all banks' first seeds come first."""
         return [(name, self._trial(name, seed + k)) for k in range(self.seeds) for name in self.cases]
