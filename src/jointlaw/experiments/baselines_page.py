@@ -75,8 +75,8 @@ def _order(outcome: Outcome) -> str:
     if len(shown) < 2:
         return ""
     theirs = sorted(shown, key=lambda name: -THEIRS[name])
-    same = "the same" if shown == theirs else "another"
-    return f"Of those that the paper shows, the order here is {_names(shown)}: {same} than there ({_names(theirs)})."
+    same = "the same as there" if shown == theirs else f"another than there ({_names(theirs)})"
+    return f"Of those that the paper shows, the order here is {_names(shown)}: {same}."
 
 
 def _bank(outcome: Outcome) -> str:
