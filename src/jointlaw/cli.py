@@ -25,7 +25,6 @@ from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
 from jointlaw.evaluation.joint import Part
 from jointlaw.evaluation.latents import Half
 from jointlaw.evaluation.table import Which
-from jointlaw.training.decoding import Decoding
 from jointlaw.training.learner import NonFiniteError
 from jointlaw.training.recipes import GROUPS, RECIPES, Method
 from jointlaw.training.setup import Setup, preset
@@ -165,16 +164,16 @@ def fit(  # noqa: PLR0913 (a signature is a command line)
     fit_run(project, project.setup.load_data(), recipe, ood)
 
 
-def decode(folder: Path, *, part: Part = "features", epochs: int = 20, seed: int = 0) -> None:
+def decode(folder: Path, *, part: Part = "features", epochs: int | None = None, seed: int = 0) -> None:
     """Train a decoder that turns a run's representations back into images.
 
     Args:
         folder: the run folder.
         part: features of the backbone or embeddings of the projector; the same as the density's, to sample it.
-        epochs: passes over the training samples.
+        epochs: passes over the training samples (default: as many as see about 600,000 of them, at least 10).
         seed: of initial weights and order.
     """
-    decode_run(open_run(folder), Decoding(part, epochs, seed=seed))
+    decode_run(open_run(folder), part, epochs, seed)
 
 
 def sample(folder: Path, *, count: int = 64, given: Half | None = None, seed: int = 0) -> None:

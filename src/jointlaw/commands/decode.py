@@ -4,7 +4,7 @@ import torch
 from rich.progress import Progress
 
 from jointlaw.commands.run import Project, console, earlier_results, say
-from jointlaw.evaluation.joint import representations
+from jointlaw.evaluation.joint import Part, representations
 from jointlaw.training.decoding import Decoding, reconstruction_error, save_decoder, train_decoder
 from jointlaw.training.samples import Source
 from jointlaw.training.setup import Run
@@ -12,12 +12,19 @@ from jointlaw.training.setup import Run
 _ROWS = 1000  # images read at a time
 
 
-def decode_run(project: Project, how: Decoding) -> None:
+def decode_run(project: Project, part: Part, epochs: int | None, seed: int) -> None:
     """Train a decoder on the representations of clean training samples, judge it on held-out ones, and keep it.
 
     ``decoder.safetensors`` holds it, ``results.json`` gains ``decoder.mse`` and ``decoder.explained``.
+
+    Args:
+        project: the run.
+        part: what the decoder reads.
+        epochs: passes over the training samples (None: as many as see about 600,000 of them, at least 10).
+        seed: of initial weights and order.
     """
     data, setup = project.setup.load_data(), project.setup
+    how = Decoding(part, Run(epochs=epochs).epochs_for(len(data.train)), seed=seed)
     learner, views = project.trained(data), setup.view_maker(data)
     train, test = (
         representations(learner, source, views, setup.run.batch, how.part) for source in (data.train, data.held_out)
