@@ -158,7 +158,8 @@ def merit_table(result: Result) -> TableOfFigures:
         f"{scale.judged:,} images against as many held-out ones (or all there are), means over {scale.draws} sets of "
         "samples with 95 % intervals. The first four (Naeem et al. 2020) in the features of a classifier (accuracy "
         f"{result.accuracy:.1%}); imbalance: share of the samples that would have to change class; last, the distance "
-        "to the nearest training image over that of held-out images: near 0 means copies. One training of each "
+        "to the nearest training image over that of held-out images: near 0 means copies. Blurred images lie between "
+        "many real ones, which raises density above 1 and lowers recall. One training of each "
         "encoder: the intervals do not tell how much trainings differ."
     )
     return TableOfFigures("Figures of the samples", headings, rows, note)
@@ -212,8 +213,9 @@ def _width_words(result: Result) -> str:
     here = "" if trace is None else f" Here a component of GMJE has {trace.mean:.3f} of the sphere's 1."
     theirs = ", ".join(_text(value, SHAPE[key][1]) for key, value in PAPER[PROTOTYPES].items())
     return (
-        f"The paper's figures of GMJE ({theirs}) are those of isotropic noise that fills the unit sphere, about random "
-        "prototypes: each component is as wide as the whole space." + here
+        f"The paper's figures of GMJE ({theirs}) are nearly those of isotropic noise that fills the unit sphere, about "
+        "random prototypes, which is also how prototypes here begin: each component is as wide as the whole space."
+        + here
     )
 
 
@@ -254,7 +256,8 @@ def _map(one: Sampled, result: Result, seed: int) -> Chart:
     figure.update_yaxes(showticklabels=False)
     share = _among(encoder.held_out[order], one.latent[:sampled])
     reading = (
-        f"{share:.0%} of the draws have another draw, not an image, as their nearest neighbour in the embedding space."
+        f"{share:.0%} of the draws have another draw, not an image, as their nearest "
+        "neighbour in the embedding space; half would be as good as real."
     )
     name = one.name.replace(",", "").replace(" ", "-")
     return Chart(f"map-{name}", one.name, figure, reading, f"A map of embeddings and draws of {one.name}.")
