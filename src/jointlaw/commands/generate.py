@@ -135,7 +135,17 @@ def sample_run(project: Project, count: int, seed: int) -> None:
     sheet = _Sheet("samples", {"latents": latent[:count], "images": images[:count]}, grid)
     command = f"jointlaw sample {project.workspace.folder} --count={count} --seed={seed}"
     _publish(
-        project, sheet, figures, Part("samples", "Samples", "", [_table(figures, note)], pictures=pictures), command
+        project,
+        sheet,
+        figures,
+        Part(
+            "samples",
+            "Samples",
+            "Drawn from the density of the run, then decoded.",
+            [_table(figures, note)],
+            pictures=pictures,
+        ),
+        command,
     )
 
 
@@ -171,7 +181,11 @@ def complete_run(project: Project, seen: Half, count: int, seed: int) -> None:
     shown = Picture("Completions", grid, text, f"{len(rows)} rows of completed images.", wide=True)
     note = "Of the law of the whole's representation given the half's, on held-out images; nats and squared units."
     arrays = {"latents": latent, "images": images, "half": half, "whole": whole, "index": rows}
-    part = Part("completions", "Completions", "", [_table(figures, note)], pictures=[shown])
+    how = (
+        "The run's density knows pairs of views. One of the same recipe was fitted to half-hidden and whole training "
+        "images; hidden pixels took the median of the training images."
+    )
+    part = Part("completions", "Completions", how, [_table(figures, note)], pictures=[shown])
     command = f"jointlaw sample {project.workspace.folder} --given={seen} --count={count} --seed={seed}"
     _publish(project, _Sheet("completions", arrays, grid), figures, part, command)
 
