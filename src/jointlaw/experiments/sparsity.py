@@ -3,7 +3,7 @@
 Trainings (settings, some of them with several seeds):
 
 - ``smoke``: 15 of 2 epochs, digits;
-- ``cpu``: 51 of 1 epoch of Fashion-MNIST (469 steps), a minute to train and half a minute to judge each;
+- ``cpu``: 51 of 1 epoch of Fashion-MNIST (468 steps), about a minute to train and half of one to judge each;
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
 
@@ -64,7 +64,7 @@ class Dial(NamedTuple):
     @property
     def label(self) -> str:
         """As the source writes it; the scale is named where it is not sigma_GN."""
-        return f"RGN_{self.p:g}({self.loc:g})" + ("" if self.scale == "GN" else " σ RGN")
+        return f"RGN_{self.p:g}({self.loc:g})" + ("" if self.scale == "GN" else "\u00a0σRGN")
 
     @property
     def name(self) -> str:

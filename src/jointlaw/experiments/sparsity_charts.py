@@ -23,6 +23,9 @@ from jointlaw.report.canvas import FOURTH, LAW, MEASURED, QUIET, THIRD, Chart, c
 COLOURS = {0.5: FOURTH, 1.0: MEASURED, 2.0: THIRD}
 """Of the shapes p."""
 
+SYMBOLS = ("square", "triangle-up", "triangle-down", "cross", "hexagram")
+"""Of the baselines."""
+
 
 class Mark(NamedTuple):
     """A point with its words."""
@@ -40,7 +43,7 @@ def dial(found: Results, scale: Scale) -> Chart:
     line(figure, [(min(ends), min(ends)), (max(ends), max(ends))], "planned", QUIET, dash="dash")
     for name, part, colour, symbol in _families(rows):
         _marks(figure, _against_plan(part), name, colour, symbol)
-    _marks(figure, _against_plan(published_dials(found, scale)), "as published", LAW, "x-thin-open")
+    _marks(figure, _against_plan(published_dials(found, scale)), "published", LAW, "x-thin-open")
     theirs = [Mark(100 * key.planned, 100 * row.l0, key.label) for key, row in THEIRS.items() if isinstance(key, Dial)]
     _marks(figure, theirs, "the paper's", LAW, "star-open")
     _log(figure, "x", "y")
@@ -98,11 +101,16 @@ def front(found: Results, scale: Scale, key: str) -> Chart:
     line(figure, [(mark.x, mark.y) for mark in best], "front", QUIET, dash="dot")
     for words, part, colour, symbol in _families(rows):
         _marks(figure, _sparse_and_accurate(part, key), words, colour, symbol)
-    _marks(figure, _sparse_and_accurate(plain, key), "as published", LAW, "x-thin-open")
-    _marks(figure, _sparse_and_accurate(others, key), "baselines", LAW, "square", named=True)
+    _marks(figure, _sparse_and_accurate(plain, key), "published", LAW, "x-thin-open")
+    for one, symbol in zip(others, SYMBOLS, strict=False):
+        _marks(figure, _sparse_and_accurate([one], key), one.case.label, QUIET, symbol)
     _log(figure, "x")
     _columns(figure)
-    reading = f"Up and to the left is better. On the front: {', '.join(mark.label for mark in best)}."
+    there = [mark.label for mark in best if mark.label in {one.case.label for one in others}]
+    reading = (
+        f"Up and to the left is better. {len(best)} settings are on the front, beaten by none in both, "
+        f"{'with ' + ', '.join(there) if there else 'no baseline'} among them."
+    )
     return Chart(f"front-{name}", f"Accuracy against sparsity, {name}", figure, reading, reading, wide=True)
 
 
@@ -210,7 +218,7 @@ def _families(rows: Sequence[Found]) -> list[tuple[str, list[Found], str, str]]:
             kept.setdefault((one.case.dial.p, one.case.dial.scale), []).append(one)
     return [
         (
-            f"p = {p:g}" + ("" if scale == "GN" else ", RGN"),
+            f"p = {p:g}" + ("" if scale == "GN" else ", σRGN"),
             part,
             COLOURS[p],
             "circle" if scale == "GN" else "diamond-open",
@@ -240,29 +248,19 @@ def _value(one: Found, key: str) -> float:
     return float("nan") if value is None else value
 
 
-def _marks(figure: Any, marks: Sequence[Mark], name: str, colour: str, symbol: str, named: bool = False) -> None:
+def _marks(figure: Any, marks: Sequence[Mark], name: str, colour: str, symbol: str) -> None:
     if not marks:
         return
-    marks = sorted(marks, key=lambda mark: -mark.y)
     trace = go.Scatter(
         x=[tidied(mark.x) for mark in marks],
         y=[tidied(mark.y) for mark in marks],
         text=[escaped(mark.label) for mark in marks],
         name=escaped(name),
-        mode="markers+text" if named else "markers",
-        textposition=_places(marks),
-        textfont={"size": 11},
+        mode="markers",
         hovertemplate="%{text}<br>%{x}, %{y}<extra></extra>",
         marker={"color": colour, "size": 9, "symbol": symbol, "line": {"color": colour, "width": 2}},
     )
     figure.add_trace(trace)
-
-
-def _places(marks: Sequence[Mark]) -> list[str]:
-    """Where names stand, from the highest mark down: dense ones lie above one another at the right edge."""
-    dense = [mark for mark in marks if mark.x > 99]
-    sides = {id(mark): f"{('top', 'middle', 'bottom')[min(i, 2)]} left" for i, mark in enumerate(dense)}
-    return [sides.get(id(mark), "bottom center") for mark in marks]
 
 
 def _columns(figure: Any) -> None:

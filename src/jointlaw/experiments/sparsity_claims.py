@@ -77,8 +77,8 @@ def _claims(found: Results, scale: Scale) -> Iterator[Claim | None]:
 
 
 def dials(found: Results, scale: Scale) -> list[Found]:
-    """The dials in the library's form."""
-    return [found[ours(dial).name] for dial in scale.grid]
+    """The dials in the library's form, by scale and shape, from dense to sparse."""
+    return [found[ours(dial).name] for dial in sorted(scale.grid, key=lambda dial: (dial.scale, dial.p, -dial.loc))]
 
 
 def published_dials(found: Results, scale: Scale) -> list[Found]:
