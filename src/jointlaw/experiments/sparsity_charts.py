@@ -129,9 +129,9 @@ def undominated(marks: Sequence[Mark]) -> list[Mark]:
 
 def ablations(found: Results, scale: Scale) -> Chart:
     """The four combinations of features and law."""
-    figure = canvas("", "%")
+    figure = canvas("law, features", "%")
     rows = ablated(found, scale)
-    labels = ["<br>".join(words.split(", ")) for words in ABLATED]
+    labels = [words.removesuffix(" features").replace(" law, ", "<br>") for words in ABLATED]
     for words, key, colour in (
         ("backbone", BACKBONE, MEASURED),
         ("projector", PROJECTOR, THIRD),
@@ -140,6 +140,7 @@ def ablations(found: Results, scale: Scale) -> Chart:
         heights = [tidied(100 * (one.mean(key) or 0.0)) for one in rows]
         figure.add_trace(go.Bar(x=labels, y=heights, name=words, marker={"color": colour}))
     figure.update_layout(bargap=0.3)
+    figure.update_xaxes(tickangle=0)
     reading = f"At p = {scale.ablated.p:g}, loc = {scale.ablated.loc:g}. Wanted: high accuracy, few active units."
     return Chart(
         "ablations", "Rectify what?", figure, reading, "Bars of accuracy and activity of four ablations.", True
@@ -157,15 +158,19 @@ def slices(found: Results, scale: Scale) -> list[Chart]:
         figure = canvas("slices", "accuracy (%)" if unit == 100 else "seconds to train")
         for (words, key), colour in zip(keys.items(), (MEASURED, THIRD), strict=False):
             points = [(float(count), unit * value) for count, one in rows if (value := one.mean(key)) is not None]
-            line(figure, points, f"{words}, published form", colour)
+            line(figure, points, words, colour)
             figure.data[-1].mode = "lines+markers"
             level = default.mean(key)
             if level is not None and points:
                 ends = [(points[0][0], unit * level), (points[-1][0], unit * level)]
-                line(figure, ends, f"{words}, default slices", colour, dash="dash")
+                line(figure, ends, f"{words}, library's form", colour, dash="dash")
         _log(figure, "x")
-        figure.update_xaxes(dtick="D2", tickformat=",~r")
-        reading = f"At {scale.compared.label}; dashed: the library's form, whose slices do not change in number."
+        counts = [count for count, _ in rows]
+        figure.update_xaxes(tickvals=counts, ticktext=[str(count) for count in counts], tickangle=0)
+        reading = (
+            f"The published form at {scale.compared.label}; dashed: the library's form, whose slices do not change in "
+            "number."
+        )
         if name == "seconds":
             figure.update_yaxes(rangemode="tozero")
         made.append(Chart(f"slices-{name}", title, figure, reading, f"{title}: a line over the number of slices."))
