@@ -79,8 +79,7 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
 
 
 def _findings(found: Results, scale: Scale) -> Part:
-    rows = [[str(number), sentence] for number, sentence in enumerate(findings(found, scale), 1)]
-    sheet = TableOfFigures("Findings", ("", "finding"), rows)
+    sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings(found, scale)])
     return Part("findings", "What was found", "Computed from the figures below.", [sheet])
 
 
@@ -168,14 +167,15 @@ def _course(found: Results) -> Part:
 
 def _chart(name: str, title: str, found: Results, key: str, axis: tuple[str, float], reading: str) -> Chart | Absent:
     words, scale = axis
-    curves = {one.label: curve for one in found.values() if (curve := one.curve(key))}
-    if not curves:
+    figure, ends = canvas("optimiser step", words), []
+    for index, (one, colour) in enumerate(zip(found.values(), cycle(len(found)), strict=True)):
+        curve = [(step, scale * value) for step, value in one.curve(key)]
+        if curve:
+            line(figure, curve, one.label, colour, "solid" if index < len(set(cycle(len(found)))) else "dot")
+            ends.append(f"{one.label} {curve[-1][1]:.3g}")
+    if not ends:
         return Absent(title, "It was not logged.")
-    figure = canvas("optimiser step", words)
-    for index, ((label, curve), colour) in enumerate(zip(curves.items(), cycle(len(curves)), strict=True)):
-        line(figure, [(step, scale * value) for step, value in curve], label, colour, "dot" if index > 4 else "solid")
-    ends = ", ".join(f"{label} {scale * curve[-1][1]:.3g}" for label, curve in curves.items())
-    return Chart(name, title, figure, reading, f"Line chart; at the end: {ends}.")
+    return Chart(name, title, figure, reading, f"Line chart; at the end: {', '.join(ends)}.")
 
 
 def _against_queue(found: Results) -> str:

@@ -135,8 +135,7 @@ def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
 
 
 def _findings(outcome: Outcome) -> Part:
-    rows = [[str(number), sentence] for number, sentence in enumerate(findings(outcome), 1)]
-    sheet = TableOfFigures("Findings", ("", "finding"), rows)
+    sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings(outcome)])
     return Part("findings", "What was found", "Computed from the figures below.", [sheet])
 
 
