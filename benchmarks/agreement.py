@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-sys.path[0] = str(Path(__file__).parents[1] / "tests")  # in place of this folder, where "agreement" is this file
+sys.path.pop(0)  # this folder, where "agreement" is this file
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from agreement.comparisons import COMPARISONS, Comparison, Z
 

@@ -15,6 +15,7 @@ from jointlaw.densities import (
     FixedScale,
     GaussianProcess,
     LearnedScale,
+    Linear,
     MixtureDensityNetwork,
     Prototypes,
 )
@@ -23,7 +24,7 @@ from jointlaw.functional.families import Eigen, Uniform
 from jointlaw.functional.moments import covariance_penalty, variance_hinge
 from jointlaw.functional.slicing import Block
 from jointlaw.functional.targets import Sorted, Targets, UnitLaw
-from jointlaw.laws import GeneralizedGaussian
+from jointlaw.laws import GeneralizedGaussian, JointMixture
 from jointlaw.objectives.contrastive import MoCo
 from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, joined_both_ways
 from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
@@ -174,6 +175,17 @@ def test_without_the_sphere_a_moving_target_shrinks_with_the_network_more_slowly
     assert spread(published.after) < 0.5 * spread(early.after)
 
 
+def test_with_a_linear_kernel_the_dual_is_the_primal_up_to_a_constant() -> None:
+    """Trace and log-determinant over samples are those over units, and (B - 2 d) log eps."""
+    model = GaussianProcess(2 * DIM, 2 * DIM, Linear(learned=False), noise=0.3, learned=False).double()
+    joint, noise = randn(B, 2 * DIM), model.noise
+    moments = joint.mT @ joint
+    ridged = moments + noise * torch.eye(2 * DIM, dtype=torch.float64)
+    trace = torch.trace(moments @ torch.linalg.inv(ridged))
+    volume = torch.logdet(ridged) + (B - 2 * DIM) * noise.log()
+    torch.testing.assert_close(model.dual_loss(joint, joint), (trace + 2 * DIM * volume) / 2)
+
+
 # The log-determinant cheat
 
 
@@ -216,6 +228,35 @@ def test_the_guard_alone_pulls_the_context_inwards_and_entropy_saves_it() -> Non
     published, whole = train(objective(0.0), 300), train(objective(1.0), 300)
     assert spread(published.after) < 0.1 * spread(published.before)
     assert spread(whole.after) > 0.5 * spread(whole.before)
+
+
+class Proportional(MixtureDensityNetwork):
+    """Predicts the context itself, to a tenth of its length."""
+
+    def forward(self, context: Tensor | None = None) -> JointMixture:
+        assert context is not None
+        length = context.norm(dim=-1)[..., None, None]
+        return JointMixture(context.new_zeros(*context.shape[:-1], 1), context[..., None, :], 0.1 * length)
+
+
+def test_lengths_that_differ_cheat_the_conditional_likelihood_and_not_on_the_sphere() -> None:
+    """Half of the samples shrink, the others grow: the batch's moments stay, and small targets are sharply predicted.
+
+    The entropies are those of a Gaussian of the same moments. What is less spread than that is a gain without end: the
+    loss falls by D / 2 log 10 nats (half of the samples) for every tenth of the length.
+    """
+    u, losses = unit(randn(B, DIM)), {False: [], True: []}
+    views = torch.stack([u, unit(u + 0.1 * randn(B, DIM, seed=1))])
+    views = torch.cat([views, views.roll(1, -1)], 1)  # the halves have the same directions but for the units' order
+    for shrink in (1e-1, 1e-2, 1e-3):
+        lengths = torch.cat([torch.full((B, 1), shrink), torch.full((B, 1), math.sqrt(2 - shrink**2))]).double()
+        for sphere, values in losses.items():
+            objective = ConditionalGMJE(Proportional(DIM, DIM, 1).double(), sphere=sphere, eps=1e-9)
+            z = lengths * views
+            values.append(objective(Embeddings(z, z)).terms["prediction"].item())
+    steps = [a - b for a, b in zip(losses[False], losses[False][1:], strict=False)]
+    assert steps == pytest.approx([DIM / 2 * math.log(10)] * 2, abs=0.05)
+    assert losses[True] == pytest.approx([losses[True][0]] * 3)
 
 
 # Contrast as a mixture whose modes are the data
