@@ -107,7 +107,7 @@ def _figures(found: Results, scale: Scale) -> Part:
 
 
 def _variants_part(found: Results) -> Part:
-    headings = ("bank", "against the queue", "", "against the particles as published", "")
+    headings = ("bank", "against the queue", "", "against published", "")
     rows = []
     for name, one in found.items():
         gaps = [difference(one, found[other], BACKBONE) for other in (QUEUE, PUBLISHED)]
@@ -117,8 +117,8 @@ def _variants_part(found: Results) -> Part:
         ]
         rows.append([one.label, *(cell for pair in cells for cell in pair)])
     note = (
-        "Points of the backbone's linear probe, seed by seed. Level: the interval of the mean difference holds zero, "
-        "or there is one seed only."
+        "Points of the backbone's linear probe against the queue and the particles as published, seed by seed. "
+        "Level: the interval of the mean difference holds zero, or there is one seed only."
     )
     sheet = TableOfFigures("Differences", headings, rows, note)
     introduction = "The particles as published with one change each; random thinning looks at no likelihood at all."
@@ -126,7 +126,7 @@ def _variants_part(found: Results) -> Part:
 
 
 def _inside(found: Results, scale: Scale) -> Part:
-    headings = ("bank", "sample size, share of the pool", "age", "in use", "classes", "own class", "own class, even")
+    headings = ("bank", "sample size", "age", "in use", "classes", "own class", "own class, even")
     rows = []
     for one in found.values():
         curves = {key: tail(one.curve(f"train/{key}")) for key in ("ess", "age", "distinct")}
@@ -135,7 +135,8 @@ def _inside(found: Results, scale: Scale) -> Part:
         inside = [one.text("bank.classes", "{:.1f}"), one.text("bank.own"), one.text("bank.own.even")]
         rows.append([one.label, *cells, *inside])
     note = (
-        "Sample size and slots in use: mean over the last quarter of training; age: in updates. Classes: effective "
+        "Effective sample size as a share of the pool, slots in use, mean age in updates: over the last quarter of "
+        "training. Classes: effective "
         "number of classes in the bank, by weight. Own class: the share of a query's negatives, weighed as in the "
         "loss, that are of its own class, and the same if all negatives pulled alike."
     )

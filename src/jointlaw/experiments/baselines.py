@@ -5,7 +5,7 @@ rest. Held-out samples have no say in it. A search at the full budget is the fir
 
 Trainings:
 
-- ``smoke``: 8 methods at 2 rates, 1 epoch of digits;
+- ``smoke``: 5 methods at 2 rates, 1 epoch of digits;
 - ``cpu``: 8 methods at 3 rates, and 2 further seeds at the chosen one: 40 trainings of 2 epochs of Fashion-MNIST, an
   hour and a half, and 40 judgements of half a minute;
 - ``paper``: 8 methods at 3 rates for 20 epochs of CIFAR-10 with a ResNet-18, then 3 seeds of 200 epochs.
@@ -117,6 +117,7 @@ SCALES = {
         rates=(5e-4, 2e-3),
         search=1,
         seeds=1,
+        cases=("simclr", "byol", "moco", "smc-gmje", "gmje"),
     ),
     "cpu": Scale(
         Setup(data="fashion-mnist", encoder="conv", run=Run(epochs=2)),
