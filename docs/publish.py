@@ -82,7 +82,9 @@ def _experiment(page: dict[str, Any], place: Path) -> list[str]:
         seen += [f"### {section['title']}", "", section["introduction"], ""]
         for table in section["tables"]:
             seen += [*_table(table), ""]
-        seen += [f"![{section['title']}, picture {n}](records/{place.name}/{p.name})\n" for n, p in enumerate(pictures, 1)]
+        seen += [
+            f"![{section['title']}, picture {n}](records/{place.name}/{p.name})\n" for n, p in enumerate(pictures, 1)
+        ]
     return seen
 
 

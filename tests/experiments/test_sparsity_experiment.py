@@ -28,6 +28,7 @@ from jointlaw.experiments.sparsity_charts import Mark, undominated
 from jointlaw.experiments.sparsity_claims import BACKBONE, FAILS, HOLDS, OPEN, PROJECTOR, THEIRS, Claim, claims, exact
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
+from jointlaw.report.essay import write_essay
 from jointlaw.training.optimizers import LARS
 from jointlaw.training.recipes.laws import rectified_lpjepa_paper
 from jointlaw.training.samples import Data, Stored
@@ -211,7 +212,7 @@ def test_the_front_keeps_what_nothing_beats_in_both() -> None:
 def test_the_page_shows_every_part(tmp_path: Path) -> None:
     found = made_up({})
     path = tmp_path / "report.html"
-    sparsity_page.write_page(path, "smoke", 0, found)
+    write_essay(path, sparsity_page.essay("smoke", 0, found))
     page = path.read_text()
     for plot in ("dial", "entropy", "dead", "front-backbone", "front-projector", "ablations", "slices-accuracy"):
         assert f'id="plot-{plot}"' in page

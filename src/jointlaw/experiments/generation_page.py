@@ -1,6 +1,5 @@
 """The generation experiment, from its scale to results.json and a page."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +9,13 @@ import plotly.graph_objects as go
 import torch
 
 from jointlaw.experiments.generation import SCALES, Result, Sampled, solve
+from jointlaw.experiments.record import write_record
 from jointlaw.experiments.trials import Interval
 from jointlaw.report.canvas import LAW, QUIET, Chart, canvas, tidy
-from jointlaw.report.essay import Essay, Part, Picture, TableOfFigures, write_essay
+from jointlaw.report.essay import Essay, Part, Picture, TableOfFigures
 from jointlaw.report.grid import tiled
 from jointlaw.report.pictures import png
-from jointlaw.training.workspace import environment, write_text
+from jointlaw.training.workspace import environment
 
 SHAPE = {
     "log_det": ("mean log det", "{:.1f}"),
@@ -79,9 +79,9 @@ def reproduce(
     result = solve(SCALES[scale], folder, seed, say)
     found = figures(result)
     facts = {"scale": scale, "seed": seed, "classifier_accuracy": result.accuracy}
-    write_text(folder / "results.json", json.dumps({**facts, **found, "paper": PAPER}, indent=2) + "\n")
     command = f"jointlaw reproduce generation --scale={scale} --seed={seed}"
-    write_essay(folder / "report.html", Essay("Generation", command, INTRODUCTION, parts(result, seed), environment()))
+    essay = Essay("Generation", command, INTRODUCTION, parts(result, seed), environment())
+    write_record(folder, {**facts, **found, "paper": PAPER}, essay)
     return found
 
 

@@ -1,10 +1,10 @@
 """The sparsity experiment, from its scale to results.json and a page."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jointlaw.experiments import sparsity_charts as charts
+from jointlaw.experiments.record import write_record
 from jointlaw.experiments.sparsity import BASELINES, SCALES, Dial, Found, Scale, ours, published, run
 from jointlaw.experiments.sparsity_claims import (
     ABLATED,
@@ -23,8 +23,8 @@ from jointlaw.experiments.sparsity_claims import (
     share,
     sliced,
 )
-from jointlaw.report.essay import Essay, Part, TableOfFigures, write_essay
-from jointlaw.training.workspace import environment, write_text
+from jointlaw.report.essay import Essay, Part, TableOfFigures
+from jointlaw.training.workspace import environment
 
 COLUMNS = {
     BACKBONE: ("backbone", "{:.1%}"),
@@ -67,8 +67,7 @@ def reproduce(scale: str, folder: Path, seed: int, say: Callable[[str], None]) -
     folder.mkdir(parents=True, exist_ok=True)
     found = run(SCALES[scale], folder, seed, say)
     results = gathered(scale, seed, found)
-    write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
-    write_page(folder / "report.html", scale, seed, found)
+    write_record(folder, results, essay(scale, seed, found))
     return results
 
 
@@ -95,8 +94,8 @@ def lines(results: Mapping[str, object]) -> list[str]:
     return made
 
 
-def write_page(path: Path, name: str, seed: int, found: Results) -> None:
-    """Write the page."""
+def essay(name: str, seed: int, found: Results) -> Essay:
+    """The page."""
     scale = SCALES[name]
     run_of = scale.setup.run
     budget = (
@@ -115,7 +114,7 @@ def write_page(path: Path, name: str, seed: int, found: Results) -> None:
         _elsewhere(found, scale),
     ]
     command = f"jointlaw reproduce sparsity --scale={name} --seed={seed}"
-    write_essay(path, Essay("The sparsity dial", command, INTRODUCTION + budget, parts, environment()))
+    return Essay("The sparsity dial", command, INTRODUCTION + budget, parts, environment())
 
 
 def _findings(judged: Sequence[Claim]) -> Part:
