@@ -20,6 +20,8 @@ from jointlaw.distributed import rank, world_size
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.training.learner import Learner
+from jointlaw.training.run import choose_strategy
+from jointlaw.training.setup import Run
 from jointlaw.types import Views
 
 
@@ -55,7 +57,7 @@ def main(devices: int, file: str) -> None:
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        strategy=choose_strategy(Run(devices=devices, folder=Path(file).parent)),
         max_epochs=1,
         logger=False,
         enable_checkpointing=False,

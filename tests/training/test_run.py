@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.strategies import DDPStrategy
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
 from jointlaw.training.online import OnlineProbe
-from jointlaw.training.run import choose_precision, fit
+from jointlaw.training.run import choose_precision, choose_strategy, fit
 from jointlaw.training.setup import Run
 from jointlaw.training.sources import load
 from jointlaw.training.views import digits, view_maker
@@ -225,6 +226,14 @@ def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     resumed = subprocess.run(command("cut", "--run.resume"), cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "Warning" not in resumed.stderr
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_several_processes_do_not_send_banks_around(tmp_path: Path) -> None:
+    """They are equal on all of them (see the tests of processes), so handing them out would be cost alone."""
+    assert choose_strategy(Run(devices=1)) == "auto"
+    several = choose_strategy(Run(devices=2, folder=tmp_path))
+    assert isinstance(several, DDPStrategy)
+    assert several._ddp_kwargs == {"broadcast_buffers": False}
 
 
 @pytest.mark.slow

@@ -36,7 +36,8 @@ class Run:
         precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
         accelerator: cpu, gpu or auto.
         devices: number of processes, -1 for all devices. Batch statistics are shared between GPUs, not between CPU
-            processes.
+            processes: there each normalises by its own part of the batch, and the first one's running statistics are
+            those of the saved network. Banks and moving statistics of objectives are the same on all.
         accumulate: batches per optimiser step.
         clip: largest norm of the gradient (default: no clipping).
         checkpoint_steps: write checkpoints/last.ckpt every so many steps.
