@@ -74,6 +74,7 @@ def gmje_mdn(
     components: int = 10,
     guard: float = 1.0,
     entropy: float = 1.0,
+    sphere: bool = True,
     width: int = 64,
     hidden: int | None = 512,
 ) -> Method:
@@ -83,11 +84,12 @@ def gmje_mdn(
         components: of the mixture.
         guard: weight of the context's likelihood.
         entropy: weight of the views' entropies.
+        sphere: embeddings are unit vectors; others may differ in length to be predicted sharply, and learn less.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
     density = MixtureDensityNetwork(width, width, components, hidden=(256, 256))
-    return Method(ConditionalGMJE(density, guard=guard, entropy=entropy), projector(width, hidden))
+    return Method(ConditionalGMJE(density, guard=guard, entropy=entropy, sphere=sphere), projector(width, hidden))
 
 
 def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512) -> Method:
