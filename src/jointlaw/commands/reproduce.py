@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jointlaw.commands.run import say
-from jointlaw.experiments import alignment_page, banks_page, baselines_page, generation_page, sparsity_page
+from jointlaw.experiments import alignment_page, banks_page, baselines_page, generation_page, seeds_page, sparsity_page
 
 
 def alignment(scale: str, folder: Path, seed: int) -> None:
@@ -31,13 +31,13 @@ def generation(scale: str, folder: Path, seed: int) -> None:
 def banks(scale: str, folder: Path, seed: int) -> None:
     """Particles against the queue at a small bank, and what helps the one that trails; prints what was found."""
     results = banks_page.reproduce(scale, folder, seed, say)
-    say("", *banks_page.lines(results), f"  page: {folder / 'report.html'}")
+    say("", *seeds_page.lines(results), f"  page: {folder / 'report.html'}")
 
 
 def baselines(scale: str, folder: Path, seed: int) -> None:
     """Eight methods at one budget, each at a rate of its own choice; prints what was found."""
     results = baselines_page.reproduce(scale, folder, seed, say)
-    say("", *baselines_page.lines(results), f"  page: {folder / 'report.html'}")
+    say("", *seeds_page.lines(results), f"  page: {folder / 'report.html'}")
 
 
 Name = Literal["alignment", "banks", "baselines", "generation", "sparsity"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from jointlaw.experiments.banks import CASES, PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import Found, difference, head, points, roughness, tail, verdict
-from jointlaw.report.canvas import Absent, Chart, canvas, cycle, line
+from jointlaw.experiments.seeds_page import findings_part, over_run
 from jointlaw.report.essay import Essay, Part, TableOfFigures
 from jointlaw.training.workspace import environment
 
@@ -68,7 +68,7 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
         "(Student's t over seeds)."
     )
     parts = [
-        _findings(found, scale),
+        findings_part(findings(found, scale)),
         _figures(found, scale),
         _variants_part(found),
         _inside(found, scale),
@@ -76,11 +76,6 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
     ]
     command = f"jointlaw reproduce banks --scale={name} --seed={seed}"
     return Essay("Particles against the queue", command, INTRODUCTION + budget, parts, environment())
-
-
-def _findings(found: Results, scale: Scale) -> Part:
-    sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings(found, scale)])
-    return Part("findings", "What was found", "Computed from the figures below.", [sheet])
 
 
 def _figures(found: Results, scale: Scale) -> Part:
@@ -144,39 +139,38 @@ def _inside(found: Results, scale: Scale) -> Part:
     return Part("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
 
 
+COURSE = (
+    (
+        "probe",
+        "Probe over the run",
+        "probe/backbone",
+        ("accuracy (%)", 100.0),
+        "Accuracy of the linear probe that learns beside the run, on held-out samples.",
+    ),
+    ("loss", "Loss over the run", "train/loss", ("loss (nats)", 1.0), "Harder negatives raise the loss."),
+    (
+        "ess",
+        "Effective sample size",
+        "train/ess",
+        ("particles", 1.0),
+        "Of the pool of bank and batch, before resampling. A fall: the weight gathers on few particles.",
+    ),
+    ("age", "Age of the bank", "train/age", ("mean age (updates)", 1.0), "How stale the negatives are."),
+    (
+        "distinct",
+        "Slots in use",
+        "train/distinct",
+        ("share of the bank (%)", 100.0),
+        "Clones share a slot: few slots in use means many copies of few particles.",
+    ),
+)
+"""Name, heading, metric, axis and caption of each chart."""
+
+
 def _course(found: Results) -> Part:
-    probe = "Accuracy of the linear probe that learns beside the run, on held-out samples."
-    ess = "Of the pool of bank and batch, before resampling. A fall: the weight gathers on few particles."
-    plots = [
-        _chart("probe", "Probe over the run", found, "probe/backbone", ("accuracy (%)", 100), probe),
-        _chart(
-            "loss", "Loss over the run", found, "train/loss", ("loss (nats)", 1), "Harder negatives raise the loss."
-        ),
-        _chart("ess", "Effective sample size", found, "train/ess", ("particles", 1), ess),
-        _chart("age", "Age of the bank", found, "train/age", ("mean age (updates)", 1), "Staleness of the negatives."),
-        _chart(
-            "distinct",
-            "Slots in use",
-            found,
-            "train/distinct",
-            ("share of the bank (%)", 100),
-            "Clones share a slot: few slots in use means many copies of few particles.",
-        ),
-    ]
+    banks = list(found.values())
+    plots = [over_run(name, title, banks, key, axis, reading) for name, title, key, axis, reading in COURSE]
     return Part("course", "Over the run", "Means over seeds.", plots=plots)
-
-
-def _chart(name: str, title: str, found: Results, key: str, axis: tuple[str, float], reading: str) -> Chart | Absent:
-    words, scale = axis
-    figure, ends = canvas("optimiser step", words), []
-    for index, (one, colour) in enumerate(zip(found.values(), cycle(len(found)), strict=True)):
-        curve = [(step, scale * value) for step, value in one.curve(key)]
-        if curve:
-            line(figure, curve, one.label, colour, "solid" if index < len(set(cycle(len(found)))) else "dot")
-            ends.append(f"{one.label} {curve[-1][1]:.3g}")
-    if not ends:
-        return Absent(title, "It was not logged.")
-    return Chart(name, title, figure, reading, f"Line chart; at the end: {', '.join(ends)}.")
 
 
 def _against_queue(found: Results) -> str:
@@ -241,12 +235,6 @@ def _variants(found: Results) -> str:
     names = ", ".join(CASES[name].label for name in better)
     end = " Where random thinning helps as much, it is the weighting that costs." if RANDOM in better else ""
     return f"Better than the particles as published: {names}; the best is {said}.{end}"
-
-
-def lines(results: Mapping[str, object]) -> list[str]:
-    """The findings as lines of text."""
-    found = results["findings"]
-    return [f"  {sentence}" for sentence in found] if isinstance(found, list) else []
 
 
 def _number(value: float | None, form: str = "{:.3f}") -> str:

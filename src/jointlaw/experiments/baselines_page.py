@@ -1,12 +1,12 @@
 """The baselines experiment, from its scale to results.json and a page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from jointlaw.experiments.baselines import CASES, SCALES, Outcome, Scale, run
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import difference, points, verdict
-from jointlaw.report.canvas import Absent, Chart, canvas, cycle, line
+from jointlaw.experiments.seeds_page import findings_part, over_run
 from jointlaw.report.essay import Essay, Part, TableOfFigures
 from jointlaw.training.workspace import environment
 
@@ -129,14 +129,9 @@ def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
         f"{'epoch' if scale.epochs == 1 else 'epochs'} in batches of {scale.setup.run.batch}, {seeds}. Intervals hold "
         "95 % (Student's t over seeds)."
     )
-    parts = [_findings(outcome), _figures(outcome), _search(outcome, scale), _course(outcome)]
+    parts = [findings_part(findings(outcome)), _figures(outcome), _search(outcome, scale), _course(outcome)]
     command = f"jointlaw reproduce baselines --scale={name} --seed={seed}"
     return Essay("Baselines at one budget", command, INTRODUCTION + budget, parts, environment())
-
-
-def _findings(outcome: Outcome) -> Part:
-    sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings(outcome)])
-    return Part("findings", "What was found", "Computed from the figures below.", [sheet])
 
 
 def _figures(outcome: Outcome) -> Part:
@@ -178,24 +173,6 @@ def _search(outcome: Outcome, scale: Scale) -> Part:
 
 def _course(outcome: Outcome) -> Part:
     reading = "Accuracy of the linear probe that learns beside the run, on held-out samples; means over seeds."
-    return Part("course", "Over the run", "How fast each method learns.", plots=[_chart(outcome, reading)])
-
-
-def _chart(outcome: Outcome, reading: str) -> Chart | Absent:
-    title = "Probe over the run"
-    curves = {CASES[name].label: outcome.found[name].curve("probe/backbone") for name in _ranked(outcome)}
-    curves = {label: curve for label, curve in curves.items() if curve}
-    if not curves:
-        return Absent(title, "It was not logged.")
-    figure = canvas("optimiser step", "accuracy (%)")
-    for index, ((label, curve), colour) in enumerate(zip(curves.items(), cycle(len(curves)), strict=True)):
-        line(figure, [(step, 100 * value) for step, value in curve], label, colour, "dot" if index > 4 else "solid")
-        figure.data[-1].mode = "lines+markers"
-    ends = ", ".join(f"{label} {100 * curve[-1][1]:.1f} %" for label, curve in curves.items())
-    return Chart("probe", title, figure, reading, f"Line chart; at the end: {ends}.", wide=True)
-
-
-def lines(results: Mapping[str, object]) -> list[str]:
-    """The findings as lines of text."""
-    found = results["findings"]
-    return [f"  {sentence}" for sentence in found] if isinstance(found, list) else []
+    ranked = [outcome.found[name] for name in _ranked(outcome)]
+    plot = over_run("probe", "Probe over the run", ranked, "probe/backbone", ("accuracy (%)", 100.0), reading)
+    return Part("course", "Over the run", "How fast each method learns.", plots=[plot])
