@@ -16,7 +16,7 @@ THEIRS = {"simclr": 0.8150, "byol": 0.7904, "moco": 0.7902, "smc-gmje": 0.7452}
 """Linear probes on CIFAR-10 after 200 epochs. Source: Huang (2026), arXiv 2603.26799, table 1."""
 
 INTRODUCTION = (
-    "Eight ways to learn without labels, with one network, one budget and one set of views; each chose its own "
+    "Methods that learn without labels, with one network, one budget and one set of views; each chose its own "
     "learning rate from a few declared ones. The paper shows four and leaves four out as too hard to train in a short "
     "time."
 )
