@@ -57,12 +57,12 @@ QUEUE, PUBLISHED, RANDOM = "queue", "particles", "thinned"
 
 CASES: dict[str, Case] = {
     QUEUE: Case("queue (FIFO)", None),
-    PUBLISHED: Case("particles, as published", {"resampling": "multinomial"}),
-    "systematic": Case("systematic resampling", {"resampling": "systematic"}),
-    "postponed": Case("resampling below half", {"resampling": "multinomial", "threshold": 0.5}),
-    "tempered": Case("likelihood to the power ½", {"resampling": "multinomial", "tempering": 0.5}),
-    "aged": Case("two updates at most", {"resampling": "multinomial", "oldest": 2}),
-    RANDOM: Case("random thinning", {"resampling": "multinomial", "tempering": 0.0}),
+    PUBLISHED: Case("published", {"resampling": "multinomial"}),
+    "systematic": Case("systematic", {"resampling": "systematic"}),
+    "postponed": Case("postponed", {"resampling": "multinomial", "threshold": 0.5}),
+    "tempered": Case("tempered", {"resampling": "multinomial", "tempering": 0.5}),
+    "aged": Case("age limit", {"resampling": "multinomial", "oldest": 2}),
+    RANDOM: Case("random", {"resampling": "multinomial", "tempering": 0.0}),
 }
 """The queue, the particles of the source, and these with one change each; the last one weighs nothing."""
 

@@ -116,7 +116,11 @@ def _variants_part(found: Results) -> Part:
         "Level: the interval of the mean difference holds zero, or there is one seed only."
     )
     sheet = TableOfFigures("Differences", headings, rows, note)
-    introduction = "The particles as published with one change each; random thinning looks at no likelihood at all."
+    introduction = (
+        "The particles as published (multinomial resampling at every step) with one change each. Systematic: that "
+        "scheme; postponed: resampling only where the effective sample size is below half of the pool; tempered: the "
+        "likelihood to the power 1/2; age limit: two updates; random: the power 0, which looks at no likelihood."
+    )
     return Part("variants", "What helps", introduction, [sheet])
 
 
@@ -233,7 +237,7 @@ def _variants(found: Results) -> str:
     if not better:
         return f"No variant can be told from the particles as published; the highest is {said}."
     names = ", ".join(CASES[name].label for name in better)
-    end = " Where random thinning helps as much, it is the weighting that costs." if RANDOM in better else ""
+    end = " Where the random bank helps as much, it is the weighting that costs." if RANDOM in better else ""
     return f"Better than the particles as published: {names}; the best is {said}.{end}"
 
 

@@ -37,6 +37,7 @@ def over_run(
             line(figure, curve, one.label, colour, "solid" if index < COLOURS else "dot")
             figure.data[-1].mode = "lines" if len(curve) > 1 else "markers"
             ends.append(f"{one.label} {curve[-1][1]:.3g}")
+    figure.update_layout(legend={"entrywidth": 85, "font": {"size": 11}})  # two to a row on a phone
     if not ends:
         return Absent(title, "It was not logged.")
     return Chart(name, title, figure, reading, f"Line chart; at the end: {', '.join(ends)}.")
