@@ -45,12 +45,12 @@ def dial(found: Results, scale: Scale) -> Chart:
         _marks(figure, _against_plan(part), name, colour, symbol)
     _marks(figure, _against_plan(published_dials(found, scale)), "published", LAW, "x-thin-open")
     theirs = [Mark(100 * key.planned, 100 * row.l0, key.label) for key, row in THEIRS.items() if isinstance(key, Dial)]
-    _marks(figure, theirs, "the paper's", LAW, "star-open")
+    _marks(figure, theirs, "paper", LAW, "star-open")
     _log(figure, "x", "y")
     _columns(figure)
     reading = (
         "On the dashed line the dial does what it says. Both axes are logarithmic; units that are never active lie "
-        "nowhere. Stars: the figures of the paper's own table."
+        "nowhere. Diamonds: variance 1 after the rectifier (σRGN). Stars: the paper's own table."
     )
     return Chart("dial", "The dial", figure, reading, "Planned against measured share of active units.", wide=True)
 
@@ -74,7 +74,7 @@ def entropies(found: Results, scale: Scale) -> Chart:
 
 def dead(found: Results, scale: Scale) -> Chart:
     """Dead units against the planned share."""
-    figure = canvas("planned share of active units (%)", "dead units (%)")
+    figure, most = canvas("planned share of active units (%)", "dead units (%)"), []
     for name, rows, colour, symbol in (
         ("thresholds, default slices", dials(found, scale), MEASURED, "circle"),
         ("published form", published_dials(found, scale), LAW, "x-thin-open"),
@@ -85,9 +85,10 @@ def dead(found: Results, scale: Scale) -> Chart:
             if one.case.dial is not None and (value := one.mean("dead_units")) is not None
         ]
         _marks(figure, marks, name, colour, symbol)
+        most.append(f"{max((mark.y for mark in marks), default=0.0):.1f} % ({name})")
     _log(figure, "x")
     figure.update_yaxes(rangemode="tozero")
-    reading = "Units that no view of any sample wakes. Thresholds keep them alive where the law is sparse."
+    reading = f"Units that no view of any sample wakes: at most {' and '.join(most)}."
     return Chart("dead", "Dead units", figure, reading, "Share of dead units against the planned share of active ones.")
 
 
@@ -108,7 +109,7 @@ def front(found: Results, scale: Scale, key: str) -> Chart:
     _columns(figure)
     there = [mark.label for mark in best if mark.label in {one.case.label for one in others}]
     reading = (
-        f"Up and to the left is better. {len(best)} settings are on the front, beaten by none in both, "
+        f"Up and to the left is better. On the front, beaten in both by none: {len(best)} of the points, "
         f"{'with ' + ', '.join(there) if there else 'no baseline'} among them."
     )
     return Chart(f"front-{name}", f"Accuracy against sparsity, {name}", figure, reading, reading, wide=True)
@@ -223,7 +224,7 @@ def _families(rows: Sequence[Found]) -> list[tuple[str, list[Found], str, str]]:
             kept.setdefault((one.case.dial.p, one.case.dial.scale), []).append(one)
     return [
         (
-            f"p = {p:g}" + ("" if scale == "GN" else ", σRGN"),
+            f"p = {p:g}" if scale == "GN" else f"{p:g}, σRGN",
             part,
             COLOURS[p],
             "circle" if scale == "GN" else "diamond-open",
@@ -274,9 +275,9 @@ def _columns(figure: Any) -> None:
 
 
 def _log(figure: Any, *names: str) -> None:
-    """Make axes logarithmic, marked at powers of ten."""
-    look = {"type": "log", "dtick": 1, "tickformat": "~r"}
-    if "x" in names:
-        figure.update_xaxes(**look)
-    if "y" in names:
-        figure.update_yaxes(**look)
+    """Make axes logarithmic, marked at powers of ten, and at 2 and 5 where there are few of them."""
+    for name in names:
+        values = [value for trace in figure.data for value in trace[name] if value > 0]
+        few = not values or max(values) < 30 * min(values)
+        look = {"type": "log", "dtick": "D2" if few else 1, "tickformat": "~r"}
+        (figure.update_xaxes if name == "x" else figure.update_yaxes)(**look)
