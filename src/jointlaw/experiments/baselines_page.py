@@ -102,7 +102,8 @@ def _left_out(outcome: Outcome) -> str:
 
 
 def _edges(outcome: Outcome) -> str:
-    edge = [name for name, row in outcome.searched.items() if outcome.chosen[name] in (min(row), max(row))]
+    inside = {name: sorted(row)[1:-1] for name, row in outcome.searched.items() if len(row) > 2}
+    edge = [name for name, rates in inside.items() if outcome.chosen[name] not in rates]
     if not edge:
         return ""
     return f"{_names(edge)} chose a rate at the edge of the search: a wider one might serve them better."
