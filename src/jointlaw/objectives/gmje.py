@@ -105,6 +105,8 @@ class ConditionalGMJE(Objective):
     to the origin, and the moving covariance follows them there. The entropies do, with the batch's second moments
     ``C = z^T z / B + eps I``: at weights 1 the loss is up to constants a bound on minus the mutual information of the
     views plus the divergence of the context from its moving law, which does not change with the embeddings' scale.
+    The entropies are those of Gaussians, so off the sphere embeddings gain by lengths that are not: some shrink and are
+    predicted sharply, others grow to keep the moments. ``sphere=True`` takes that way out (the recipe does).
 
     Reductions: all terms in nats per sample, summed over width, without constants but the mixture's; a mean over
     ordered pairs of views and batch. Moments are those of the batch of all processes. Time and memory are linear in the
