@@ -52,6 +52,16 @@ def test_a_trial_stopped_before_its_first_checkpoint_starts_anew(tmp_path: Path)
     assert said == ["[1/1] one: starts"]
 
 
+def test_a_finished_trial_needs_no_checkpoints(tmp_path: Path) -> None:
+    folder = tmp_path / "trials" / "one"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(trial().config)
+    (folder / "results.json").write_text('{"kept": 1.0}')
+    (done,) = carry_out([trial()], tmp_path, lambda _: None)
+    assert done.figures == {"kept": 1.0}
+    assert (folder / "results.json").exists()
+
+
 def test_names_differ() -> None:
     with pytest.raises(ValueError, match="name of its own"):
         carry_out([trial(), replace(trial(), seed=1)], Path("unused"), lambda _: None)

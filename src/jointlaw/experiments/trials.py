@@ -104,17 +104,18 @@ def carry_out(
 
 def _one(trial: Trial, folder: Path, place: str, say: Callable[[str], None], extra: Extra | None) -> Done:
     workspace = Workspace(folder)
+    if workspace.results.exists():
+        workspace.check_same(trial.config)
+        say(f"{place} {trial.name}: done before")
+        return Done(trial, json.loads(workspace.results.read_text(encoding="utf-8")), workspace)
     started = workspace.config.exists()
     if started and not workspace.last.exists():
         workspace.abandon()  # stopped before its first checkpoint: nothing was learned yet
         started = False
+    say(f"{place} {trial.name}: {'goes on' if started else 'starts'}")
     if started:
         workspace.resume(trial.config)
-    if workspace.results.exists():
-        say(f"{place} {trial.name}: done before")
-        return Done(trial, json.loads(workspace.results.read_text(encoding="utf-8")), workspace)
-    say(f"{place} {trial.name}: {'goes on' if started else 'starts'}")
-    if not started:
+    else:
         workspace.start(trial.config)
     figures = _train(trial, workspace, started, extra)
     workspace.save_results(figures)

@@ -59,7 +59,16 @@ class Workspace:
         write_text(self.folder / "environment.txt", environment())
 
     def resume(self, config: str) -> None:
-        """Check that the folder holds the same run; refuse another configuration, naming the differing keys."""
+        """Check that the folder holds the same run, with a checkpoint to go on from."""
+        self.check_same(config)
+        if not self.last.exists():
+            raise ValueError(
+                f"run folder {self.folder}: expected checkpoints/last.ckpt, found none: the run was stopped before "
+                "its first checkpoint. Delete the folder and start anew."
+            )
+
+    def check_same(self, config: str) -> None:
+        """Refuse a folder that holds a run of another configuration, naming the differing keys."""
         if not self.config.exists():
             raise ValueError(
                 f"run folder {self.folder}: expected the config.yaml of an earlier run, found none. "
@@ -70,11 +79,6 @@ class Workspace:
             raise ValueError(
                 f"run folder {self.folder}: expected the configuration the run was started with, found other values "
                 f"of {'; '.join(differing)}. Resume with the same settings, or start anew in another --run.folder."
-            )
-        if not self.last.exists():
-            raise ValueError(
-                f"run folder {self.folder}: expected checkpoints/last.ckpt, found none: the run was stopped before "
-                "its first checkpoint. Delete the folder and start anew."
             )
 
     def reached(self) -> int:
