@@ -52,18 +52,19 @@ class ConvEncoder(nn.Sequential):
     Args:
         channels: colour channels of the images.
         width: channels of the first convolution; the others have 2, 4 and 8 times as many.
+        stride: of the first convolution. 2 costs a quarter of the time and some accuracy.
 
     Source: Huang (2026), arXiv 2603.26799, appendix P.4.3.
-    Differs from the authors' code in: the first convolution keeps the resolution, and a mean over positions stands
-    in place of flattening and two linear layers, so that any image size is accepted.
+    Differs from the authors' code in: the first convolution keeps the resolution (theirs has stride 2), and a mean over
+    positions stands in place of flattening and two linear layers, so that any image size is accepted.
     """
 
-    def __init__(self, channels: int = 1, width: int = 32) -> None:
-        check.at_least("ConvEncoder", 1, channels=channels, width=width)
+    def __init__(self, channels: int = 1, width: int = 32, stride: int = 1) -> None:
+        check.at_least("ConvEncoder", 1, channels=channels, width=width, stride=stride)
         sizes = [channels, *(width * 2**k for k in range(4))]
         layers: list[nn.Module] = []
-        for stride, (n_in, n_out) in zip((1, 2, 2, 2), pairwise(sizes), strict=True):
-            layers += [nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+        for step, (n_in, n_out) in zip((stride, 2, 2, 2), pairwise(sizes), strict=True):
+            layers += [nn.Conv2d(n_in, n_out, 3, step, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 

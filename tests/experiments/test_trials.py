@@ -75,3 +75,11 @@ def test_an_interval_is_student_s() -> None:
     assert found.half == pytest.approx(4.302652729 * 0.1 / math.sqrt(3))
     assert interval([None]) is None
     assert interval([0.5]) == (0.5, None, 1)
+
+
+def test_probes_may_see_fewer_labels(tmp_path: Path) -> None:
+    (all_of_them,) = carry_out([trial("all")], tmp_path, lambda _: None)
+    (few,) = carry_out([replace(trial("few"), labels=40)], tmp_path, lambda _: None)
+    assert few.figures["sparsity.l0"] == all_of_them.figures["sparsity.l0"]
+    accuracies = [done.figures["probe.backbone.accuracy"] or 0.0 for done in (few, all_of_them)]
+    assert accuracies[0] < accuracies[1]

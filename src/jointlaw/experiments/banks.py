@@ -86,6 +86,7 @@ class Scale:
         size: of the bank.
         temperature: of the loss and of the particles.
         momentum: of the moving-average network.
+        labels: training samples that the probes are fitted to; None is all.
     """
 
     setup: Setup
@@ -94,6 +95,7 @@ class Scale:
     size: int = 256
     temperature: float = 0.1
     momentum: float = 0.99
+    labels: int | None = None
 
     @property
     def pool(self) -> int:
@@ -113,7 +115,9 @@ class Scale:
 
         shared = {"size": self.size, "temperature": self.temperature, "momentum": self.momentum}
         options = {"bank": "queue"} if case.options is None else {"bank": "particles", **case.options}
-        return Trial(f"{name}-s{seed}", method, self.setup, {**options, **shared}, seed, online=True)
+        return Trial(
+            f"{name}-s{seed}", method, self.setup, {**options, **shared}, seed, online=True, labels=self.labels
+        )
 
 
 CIFAR_VIEWS = ViewSettings(
@@ -124,8 +128,9 @@ CIFAR_VIEWS = ViewSettings(
 SCALES = {
     "smoke": Scale(Setup(data="digits", encoder="mlp", run=Run(epochs=2, threads=1, precision="32")), seeds=1),
     "cpu": Scale(
-        Setup(data="fashion-mnist", encoder="conv", run=Run(epochs=4)),
+        Setup(data="fashion-mnist", encoder="conv-fast", run=Run(epochs=4)),
         cases=(QUEUE, PUBLISHED, "postponed", "tempered", "aged", RANDOM),
+        labels=20_000,
     ),
     "paper": Scale(
         Setup(data="cifar10", encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=1000)),

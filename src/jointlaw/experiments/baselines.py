@@ -77,6 +77,7 @@ class Scale:
         search: epochs of the search.
         seeds: of each method at its rate.
         cases: names of the methods.
+        labels: training samples that the probes are fitted to; None is all.
     """
 
     setup: Setup
@@ -84,6 +85,7 @@ class Scale:
     search: int
     seeds: int = 3
     cases: tuple[str, ...] = tuple(CASES)
+    labels: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -108,7 +110,9 @@ class Scale:
         run_of = replace(self.setup.run, epochs=epochs)
         setup = replace(self.setup, optimizer=replace(optimizer, learning_rate=rate), run=run_of)
         facts = {"recipe": case.recipe, "width": WIDTH, **case.options}
-        return Trial(f"{name}-lr{rate:g}-e{epochs}-s{seed}", case.method, setup, facts, seed, online=True)
+        return Trial(
+            f"{name}-lr{rate:g}-e{epochs}-s{seed}", case.method, setup, facts, seed, online=True, labels=self.labels
+        )
 
 
 SCALES = {
@@ -120,9 +124,10 @@ SCALES = {
         cases=("simclr", "byol", "moco", "smc-gmje", "gmje"),
     ),
     "cpu": Scale(
-        Setup(data="fashion-mnist", encoder="conv", run=Run(epochs=2)),
+        Setup(data="fashion-mnist", encoder="conv-fast", run=Run(epochs=2)),
         rates=(7e-4, 2e-3, 6e-3),
         search=2,
+        labels=20_000,
     ),
     "paper": Scale(
         Setup(data="cifar10", encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=200)),

@@ -40,6 +40,7 @@ class Trial:
         seed: of initial weights, order and views.
         online: whether linear probes learn beside the run, so that there is a curve of their accuracy; they change
             nothing else, and are no fact.
+        labels: how many labelled training samples the probes of the judgement are fitted to; None is all of them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Trial:
     facts: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     online: bool = False
+    labels: int | None = None
 
     @property
     def config(self) -> str:
@@ -57,7 +59,7 @@ class Trial:
         views = None if self.setup.views is None else str(self.setup.views)
         optimizer = None if self.setup.optimizer is None else str(self.setup.optimizer)
         shared = {"data": self.setup.data, "encoder": self.setup.encoder, "views": views, "optimizer": optimizer}
-        return yaml.safe_dump({**self.facts, **shared, **budget}, sort_keys=True)
+        return yaml.safe_dump({**self.facts, **shared, **budget, "labels": self.labels}, sort_keys=True)
 
 
 class Done(NamedTuple):
@@ -126,7 +128,7 @@ def _train(trial: Trial, workspace: Workspace, resume: bool, extra: Extra | None
     run = replace(trial.setup.run, folder=workspace.folder, seed=trial.seed, resume=resume)
     setup = replace(trial.setup, run=run)
     data = setup.load_data()
-    views, probe = setup.view_maker(data), setup.load_probe_data(data)
+    views, probe = setup.view_maker(data), _fewer(setup.load_probe_data(data), trial.labels)
     pl.seed_everything(trial.seed, verbose=False)
     learner = setup.learner(trial.method(), data)
     online = probe_beside(learner, data, views) if trial.online else None
@@ -135,6 +137,14 @@ def _train(trial: Trial, workspace: Workspace, resume: bool, extra: Extra | None
     judgement = judge(learner, data, probe, views, run.batch, run.seed)
     further = {} if extra is None else extra(learner, data)
     return {**judgement.figures, **training, **further}
+
+
+def _fewer(probe: Data | None, labels: int | None) -> Data | None:
+    """The probes' data with at most so many samples to fit to, the same ones whatever the trial's seed."""
+    if probe is None or labels is None or labels >= len(probe.probe):
+        return probe
+    order = torch.randperm(len(probe.probe), generator=torch.Generator().manual_seed(0))
+    return probe._replace(probe=probe.probe.take(order[:labels].sort().values))
 
 
 def trained(done: Done) -> tuple[Learner, Data]:

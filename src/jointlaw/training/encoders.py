@@ -16,7 +16,8 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
     """Build an encoder for samples of a shape.
 
     Args:
-        name: ``conv``, ``mlp`` or the name of a timm model such as ``resnet18``.
+        name: ``conv``, ``conv-fast`` (its first convolution halves the resolution: a quarter of the time), ``mlp`` or
+            the name of a timm model such as ``resnet18``.
         shape: of one sample: ``(C, H, W)``, or ``(F,)`` for vectors.
         small_stem: keep the resolution of small images: 3x3 first convolution and no max-pooling in ResNets,
             small patches in vision transformers and ConvNeXt. Default: where images have at most 64 pixels.
@@ -32,6 +33,8 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
         )
     if name == "conv":
         return ConvEncoder(shape[0])
+    if name == "conv-fast":
+        return ConvEncoder(shape[0], stride=2)
     size = shape[-1]
     return _timm_encoder(name, shape[0], size, size <= SMALL if small_stem is None else small_stem)
 
@@ -61,13 +64,13 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
         import timm
     except ImportError as error:
         raise ValueError(
-            f"encoder {name!r}: expected 'conv', 'mlp' or a timm model, but timm is not installed. "
+            f"encoder {name!r}: expected 'conv', 'conv-fast', 'mlp' or a timm model, but timm is not installed. "
             "Install it with: pip install 'jointlaw[vision]'."
         ) from error
     if name not in timm.list_models():
         near = ", ".join(get_close_matches(name, timm.list_models(), n=5)) or "none"
         raise ValueError(
-            f"encoder {name!r}: expected 'conv', 'mlp' or a timm model (near this name: {near}), found neither. "
+            f"encoder {name!r}: expected 'conv', 'conv-fast', 'mlp' or a timm model (near this name: {near}), found neither. "
             "See timm.list_models()."
         )
     options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
