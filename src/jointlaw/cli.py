@@ -22,7 +22,7 @@ from jointlaw.commands.generate import complete_run, sample_run
 from jointlaw.commands.reproduce import EXPERIMENTS, Name
 from jointlaw.commands.run import Project
 from jointlaw.evaluation.fitting import CovarianceName, Kind, Recipe
-from jointlaw.evaluation.joint import Part
+from jointlaw.evaluation.joint import Part, Target
 from jointlaw.evaluation.latents import Half
 from jointlaw.evaluation.table import Which
 from jointlaw.training.learner import NonFiniteError
@@ -143,6 +143,7 @@ def fit(  # noqa: PLR0913 (a signature is a command line)
     part: Part = "features",
     epochs: int = 20,
     seed: int = 0,
+    target: Target = "view",
     ood: str | None = None,
 ) -> None:
     """Fit a density to the representations of a run: likelihoods, uncertainty, what is new.
@@ -157,9 +158,11 @@ def fit(  # noqa: PLR0913 (a signature is a command line)
         part: features of the backbone or embeddings of the projector.
         epochs: of a network, passes of a gas.
         seed: of views, starts and orders.
+        target: what a drawn view predicts: another view, or the clean sample (so that free samples look like whole
+            images).
         ood: other data, to be told from the run's own by likelihood.
     """
-    recipe = Recipe(density, components, covariance, dim, part, epochs, seed)
+    recipe = Recipe(density, components, covariance, dim, part, epochs, seed, target)
     project = open_run(folder)
     fit_run(project, project.setup.load_data(), recipe, ood)
 

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from jointlaw.cli import main
+from jointlaw.cli import main, open_run
+from jointlaw.evaluation.joint import representations, view_pairs
 from jointlaw.training.classifier import train_classifier
 from jointlaw.training.decoding import load_decoder
 from jointlaw.training.sources import load
@@ -64,6 +65,24 @@ def test_samples_are_written_judged_and_repeatable(copy: Path) -> None:
     assert main(["sample", str(copy), "--count=10", "--seed=3"]) == 0
     assert all(np.array_equal(first[name], array) for name, array in np.load(copy / "samples.npz").items())
     assert not list(copy.glob("*.part"))
+
+
+def test_a_view_may_predict_its_clean_sample(copy: Path) -> None:
+    project = open_run(copy)
+    data = project.setup.load_data()
+    rest = (project.trained(data), data.held_out, project.setup.view_maker(data), 128)
+    to_view, to_clean = (view_pairs(*rest, 0, "features", target) for target in ("view", "clean"))
+    assert torch.equal(to_clean.context, to_view.context)
+    assert torch.equal(to_clean.target, representations(*rest, "features"))
+    assert not torch.equal(to_clean.target, to_view.target)
+    assert "cropped" in sampled_page(copy)
+    assert main(["fit", str(copy), "--components=4", "--dim=4", "--target=clean"]) == 0
+    assert "cropped" not in sampled_page(copy)
+
+
+def sampled_page(folder: Path) -> str:
+    assert main(["sample", str(folder), "--count=4"]) == 0
+    return (folder / "samples.html").read_text()
 
 
 @pytest.mark.parametrize("seen", ["left", "top"])

@@ -10,20 +10,8 @@ import torch
 from jointlaw.cli import main
 from jointlaw.evaluation.sparsity import l0, l1
 from jointlaw.experiments import sparsity_page
-from jointlaw.experiments.sparsity import (
-    CPU,
-    LOCATIONS,
-    PAPER,
-    SCALES,
-    SHAPES,
-    SMOKE,
-    Dial,
-    Found,
-    baseline,
-    ours,
-    published,
-    transfer,
-)
+from jointlaw.experiments.sparsity import CPU, LOCATIONS, PAPER, SCALES, SHAPES, SMOKE, Found, transfer
+from jointlaw.experiments.sparsity_cases import Dial, baseline, ours, published
 from jointlaw.experiments.sparsity_charts import Mark, undominated
 from jointlaw.experiments.sparsity_claims import BACKBONE, FAILS, HOLDS, OPEN, PROJECTOR, THEIRS, Claim, claims, exact
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian

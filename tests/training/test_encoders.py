@@ -62,3 +62,11 @@ def test_names_that_merely_contain_vit_are_no_vision_transformers() -> None:
 def test_an_encoder_that_cannot_take_the_samples_is_refused() -> None:
     with pytest.raises(ValueError, match=r"samples of shape \(3, 8, 8\)"):
         feature_width(build_encoder("swin_tiny_patch4_window7_224", (3, 8, 8)), (3, 8, 8))
+
+
+def test_the_fast_encoder_halves_the_resolution_once_more() -> None:
+    usual, fast = (build_encoder(name, (1, 28, 28)) for name in ("conv", "conv-fast"))
+    assert feature_width(usual, (1, 28, 28)) == feature_width(fast, (1, 28, 28)) == 256
+    x = torch.rand(2, 1, 28, 28)
+    assert [list(encoder[0](x).shape[2:]) for encoder in (usual, fast)] == [[28, 28], [14, 14]]  # type: ignore[index]
+    assert sum(p.numel() for p in usual.parameters()) == sum(p.numel() for p in fast.parameters())

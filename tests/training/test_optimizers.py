@@ -44,6 +44,15 @@ def test_impossible_values_are_refused(wrong: dict[str, float]) -> None:
         AdamW(**wrong)
 
 
+@pytest.mark.parametrize(("gradient", "step"), [(1.0, 0.02 * 4), (0.001, 0.3 * 0.004)])
+def test_a_clipped_step_is_a_share_of_the_weights_or_plain_descent(gradient: float, step: float) -> None:
+    layer = nn.Linear(4, 4, bias=False)
+    nn.init.ones_(layer.weight)  # of length 4
+    layer.weight.grad = torch.full((4, 4), gradient)
+    LARS(learning_rate=0.3, weight_decay=0.0, momentum=0.0, trust=0.02, clip=True).build([layer]).step()
+    assert torch.linalg.vector_norm(1 - layer.weight).item() == pytest.approx(step, rel=1e-4)
+
+
 def test_one_step_of_each_lowers_a_quadratic() -> None:
     for recipe in (AdamW(learning_rate=0.1), LARS(learning_rate=1.0)):
         layer = nn.Linear(4, 4)

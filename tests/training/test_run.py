@@ -152,11 +152,11 @@ def test_resuming_with_accumulated_gradients(tmp_path: Path, monkeypatch: pytest
 
 
 def test_resuming_a_finished_run_is_harmless(whole: Path, tmp_path: Path) -> None:
-    train(tmp_path / "run", checkpoint_steps=1)
+    figures = train(tmp_path / "run", checkpoint_steps=1)
     assert_equal_runs(whole, tmp_path / "run")
-    figures = train(tmp_path / "run", resume=True, checkpoint_steps=1)
+    again = train(tmp_path / "run", resume=True, checkpoint_steps=1)
     assert_equal_runs(whole, tmp_path / "run")
-    assert figures == {"epochs": 3, "seed": 0}  # no speed of a training that did not take place
+    assert again == figures  # the speed of the training that took place
 
 
 def test_rows_are_complete_and_name_what_a_reader_needs(whole: Path) -> None:
@@ -183,6 +183,23 @@ def test_speed_leaves_validation_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Learner, "validation_step", takes(1000, Learner.validation_step))
     figures = train(tmp_path / "run", epochs=2)
     assert figures["seconds"] == 2 * EPOCH
+    assert figures["images_per_second"] == 256
+
+
+def test_the_seconds_before_a_restart_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1.0]
+
+    def step(*args: Any) -> Any:
+        now[0] += 1
+        return original(*args)
+
+    original = Learner.training_step
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(Learner, "training_step", step)
+    interrupted(tmp_path / "run", PowerCut(EPOCH + 2), monkeypatch, checkpoint_steps=1)
+    now[0] += 1000  # nobody trains
+    figures = train(tmp_path / "run", resume=True, checkpoint_steps=1)
+    assert figures["seconds"] == 3 * EPOCH
     assert figures["images_per_second"] == 256
 
 

@@ -52,9 +52,9 @@ def fit_run(project: Project, data: Data, recipe: Recipe, ood: str | None = None
     setup, workspace = project.setup, project.workspace
     other = None if ood is None else setup.load_other(ood, data)
     learner, views, batch = project.trained(data), setup.view_maker(data), setup.run.batch
-    raw = view_pairs(learner, data.train, views, batch, recipe.seed, recipe.part)
-    reduce = principal_components(raw.context, recipe.dim, recipe.seed)
-    held_out = view_pairs(learner, data.held_out, views, batch, recipe.seed + 1, recipe.part)
+    raw = view_pairs(learner, data.train, views, batch, recipe.seed, recipe.part, recipe.target)
+    reduce = principal_components(raw.target, recipe.dim, recipe.seed)
+    held_out = view_pairs(learner, data.held_out, views, batch, recipe.seed + 1, recipe.part, recipe.target)
     train, test = (PairTable(reduce(pairs.context), reduce(pairs.target)) for pairs in (raw, held_out))
     start = time.perf_counter()
     density = recipe.fit(train).eval()
@@ -89,9 +89,11 @@ def _write_page(
     rows = [[words, form.format(figures[key])] for key, (words, form) in WORDS.items() if figures.get(key) is not None]
     folder = project.workspace.folder
     command = f"jointlaw fit {folder} --density={recipe.density} --components={recipe.components} --dim={recipe.dim}"
+    command += "" if recipe.target == "view" else f" --target={recipe.target}"
+    target = "another view of the same sample" if recipe.target == "view" else "the clean sample"
     introduction = (
-        "One view is the context, another view of the same sample the target: what does the density say about the "
-        f"target? Fitted to the {recipe.part} of training samples, judged on held-out ones."
+        f"One view is the context, {target} the target: what does the density say about the target? Fitted "
+        f"to the {recipe.part} of training samples, judged on held-out ones."
     )
     parts = [Part("figures", "Figures", "On held-out pairs.", [TableOfFigures("Figures", ("figure", "value"), rows)])]
     parts.append(Part("pictures", "Pictures", "Where the uncertainty lies, and whether to believe it.", plots=plots))

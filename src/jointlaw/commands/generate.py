@@ -122,10 +122,13 @@ def sample_run(project: Project, count: int, seed: int) -> None:
     figures = _judge(parts, data, learner, images[:JUDGED])
     columns = max(1, round(count**0.5))
     grid = png(tiled(images[:count].numpy(), columns))
-    text = (
-        f"{count} draws from the {parts.recipe.density} over the {parts.recipe.part}, decoded. The law is that of "
-        "views as drawn in training, so that samples may be cropped and turned as views are."
+    law = (
+        "of views as drawn in training, so that samples may be cropped and turned as views are; that of whole images "
+        "takes jointlaw fit --target=clean."
+        if parts.recipe.target == "view"
+        else "of clean samples."
     )
+    text = f"{count} draws from the {parts.recipe.density} over the {parts.recipe.part}, decoded. The law is that {law}"
     shown = Picture("Samples", grid, text, f"A grid of {count} generated images.")
     pictures = [shown, _losses(parts, data, learner)]
     note = (

@@ -22,7 +22,7 @@ from jointlaw.densities.fitted import Fitted
 from jointlaw.densities.gas import GrowingNeuralGas
 from jointlaw.densities.heads import DiagonalHead
 from jointlaw.densities.network import MixtureDensityNetwork
-from jointlaw.evaluation.joint import PairTable, Part, Reduction
+from jointlaw.evaluation.joint import PairTable, Part, Reduction, Target
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.mixture import JointMixture
 
@@ -43,6 +43,7 @@ class Recipe:
         part: features of the backbone or embeddings of the projector.
         epochs: of a network, passes of a gas.
         seed: of views, starts and orders.
+        target: what is predicted: another view as drawn in training, or the clean sample.
     """
 
     density: Kind = "mixture"
@@ -52,6 +53,7 @@ class Recipe:
     part: Part = "features"
     epochs: int = 20
     seed: int = 0
+    target: Target = "view"
 
     def __post_init__(self) -> None:
         check.at_least("fit", 1, components=self.components, dim=self.dim, epochs=self.epochs)

@@ -20,6 +20,7 @@ from jointlaw.training.samples import Source
 from jointlaw.training.views import ViewMaker
 
 Part = Literal["features", "embeddings"]
+Target = Literal["view", "clean"]
 
 JUDGED = 500
 """Pairs on which sampled figures (energy score, coverage) are measured; more change little and cost much."""
@@ -78,13 +79,17 @@ def principal_components(x: Tensor, dim: int, seed: int = 0) -> Reduction:
     return Reduction(loc, directions.contiguous(), float(found.explained_variance_ratio_.sum()))
 
 
-def view_pairs(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int, part: Part) -> PairTable:
-    """Representations of the first two views of every sample, drawn as in training."""
-    tables = [
-        embed(learner, (drawn._replace(images=[drawn.images[v]]) for drawn in drawn_views(source, views, batch, seed)))
-        for v in (0, 1)
-    ]
-    return PairTable(*(getattr(table, part) for table in tables))
+def view_pairs(
+    learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int, part: Part, target: Target = "view"
+) -> PairTable:
+    """Representations of two views of every sample: the first drawn as in training, the second too, or clean."""
+
+    def drawn(view: int) -> Tensor:
+        chosen = (one._replace(images=[one.images[view]]) for one in drawn_views(source, views, batch, seed))
+        table: Tensor = getattr(embed(learner, chosen), part)
+        return table
+
+    return PairTable(drawn(0), drawn(1) if target == "view" else representations(learner, source, views, batch, part))
 
 
 def representations(learner: Learner, source: Source, views: ViewMaker, batch: int, part: Part) -> Tensor:

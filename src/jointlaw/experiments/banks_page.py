@@ -6,7 +6,7 @@ from pathlib import Path
 from jointlaw.experiments.banks import CASES, PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import Found, difference, head, points, roughness, tail, verdict
-from jointlaw.experiments.seeds_page import findings_part, over_run
+from jointlaw.experiments.seeds_page import findings_part, over_run, probed
 from jointlaw.report.essay import Essay, Part, TableOfFigures
 from jointlaw.training.workspace import environment
 
@@ -64,8 +64,8 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
     run_of, seeds = scale.setup.run, "one seed" if scale.seeds == 1 else f"{scale.seeds} seeds"
     budget = (
         f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, {run_of.epochs:,} epochs in batches of "
-        f"{run_of.batch}, a bank of {scale.size}, temperature {scale.temperature:g}, {seeds}. Intervals hold 95 % "
-        "(Student's t over seeds)."
+        f"{run_of.batch}, a bank of {scale.size}, temperature {scale.temperature:g}, {seeds}. "
+        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds)."
     )
     parts = [
         findings_part(findings(found, scale)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from jointlaw.experiments.baselines import CASES, SCALES, Outcome, Scale, run
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import difference, points, verdict
-from jointlaw.experiments.seeds_page import findings_part, over_run
+from jointlaw.experiments.seeds_page import findings_part, over_run, probed
 from jointlaw.report.essay import Essay, Part, TableOfFigures
 from jointlaw.training.workspace import environment
 
@@ -127,8 +127,8 @@ def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
     seeds = "one seed" if scale.seeds == 1 else f"{scale.seeds} seeds"
     budget = (
         f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, {scale.epochs:,} "
-        f"{'epoch' if scale.epochs == 1 else 'epochs'} in batches of {scale.setup.run.batch}, {seeds}. Intervals hold "
-        "95 % (Student's t over seeds)."
+        f"{'epoch' if scale.epochs == 1 else 'epochs'} in batches of {scale.setup.run.batch}, {seeds}. "
+        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds)."
     )
     parts = [findings_part(findings(outcome)), _figures(outcome), _search(outcome, scale), _course(outcome)]
     command = f"jointlaw reproduce baselines --scale={name} --seed={seed}"

@@ -2,27 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
-from jointlaw.experiments.trials import Done, Interval, interval
+from jointlaw.experiments.trials import Done, Figures, Interval, interval
 
 Curve = list[tuple[float, float]]
 
 
-class Found(NamedTuple):
-    """What came of one setting.
+class Measured:
+    """Something with the same figures of several seeds.
 
     Attributes:
-        label: as it is shown.
-        done: its trials, one per seed, in the order of seeds.
+        figures: of each seed.
     """
 
-    label: str
-    done: Sequence[Done]
+    figures: Sequence[Figures]
 
     def values(self, key: str) -> list[float | None]:
         """A figure of each seed."""
-        return [one.figures.get(key) for one in self.done]
+        return [figures.get(key) for figures in self.figures]
 
     def interval(self, key: str) -> Interval | None:
         """Mean over seeds with its interval."""
@@ -37,6 +34,20 @@ class Found(NamedTuple):
         """Mean and interval in words, a dash where nothing was measured."""
         found = self.interval(key)
         return "–" if found is None else found.text(form)
+
+
+class Found(Measured):
+    """What came of one setting.
+
+    Args:
+        label: as it is shown.
+        done: its trials, one per seed, in the order of seeds.
+    """
+
+    def __init__(self, label: str, done: Sequence[Done]) -> None:
+        self.label = label
+        self.done = done
+        self.figures = [one.figures for one in done]
 
     def curve(self, key: str) -> Curve:
         """Mean over seeds of a logged metric, at the steps that all seeds logged; empty if there are none."""

@@ -10,6 +10,11 @@ COLOURS = 5
 """A palette has so many; further curves are dotted."""
 
 
+def probed(labels: int | None) -> str:
+    """What a reader must know of the probes' labels: nothing where they learn from all."""
+    return "" if labels is None else f"Probes learn from {labels:,} of the labels. "
+
+
 def findings_part(findings: Sequence[str]) -> Part:
     """The section that says what was found."""
     sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings])

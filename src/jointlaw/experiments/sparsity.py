@@ -7,137 +7,24 @@ Trainings (settings, some of them with several seeds):
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import torch
 
 from jointlaw.evaluation import sparsity
 from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.probes import linear_probe
-from jointlaw.experiments.trials import Extra, Figures, Interval, Trial, carry_out, interval
-from jointlaw.functional.families import Eigen, LowerEigen, Slices, Uniform
-from jointlaw.functional.targets import TwoSample
-from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.experiments.seeds import Measured
+from jointlaw.experiments.sparsity_cases import BASELINES, FAMILIES, Case, Dial, baseline, ours, published
+from jointlaw.experiments.trials import Extra, Figures, Trial, carry_out
 from jointlaw.training.datamodule import clean_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.optimizers import LARS
-from jointlaw.training.recipes import RECIPES, Method
-from jointlaw.training.recipes.laws import rectified_law, rectified_lpjepa
 from jointlaw.training.samples import Data, Source, Stored
 from jointlaw.training.setup import Run, Setup
 from jointlaw.training.views import ViewSettings
-
-
-class Dial(NamedTuple):
-    """A setting of the law.
-
-    Attributes:
-        p: shape.
-        loc: location before the rectifier.
-        scale: unit variance before (GN) or after (RGN) the rectifier.
-    """
-
-    p: float
-    loc: float
-    scale: Literal["GN", "RGN"] = "GN"
-
-    @property
-    def law(self) -> RectifiedGeneralizedGaussian:
-        """The law of one unit, in float64."""
-        law = rectified_law(None, self.loc, self.p, self.scale)
-        return RectifiedGeneralizedGaussian(law.p.double(), law.loc.double(), law.scale.double())
-
-    @property
-    def planned(self) -> float:
-        """The law's share of active units."""
-        return float(self.law.activity)
-
-    @property
-    def planned_l1(self) -> float:
-        """What ``l1`` of wide embeddings approaches under the law: (E x)^2 / E x^2."""
-        mean, square = self.law.raw_moments(2)
-        return float(mean**2 / square)
-
-    @property
-    def label(self) -> str:
-        """As the source writes it; the scale is named where it is not sigma_GN."""
-        return f"RGN_{self.p:g}({self.loc:g})" + ("" if self.scale == "GN" else "\u00a0σRGN")
-
-    @property
-    def name(self) -> str:
-        """For a folder."""
-        return f"p{self.p:g}-loc{self.loc:g}-{self.scale.lower()}"
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What is trained, but for data, network and seed.
-
-    Attributes:
-        name: of its folder.
-        label: as it is shown.
-        method: makes objective and projector from the embedding width and a seed.
-        facts: what distinguishes it, as plain values.
-        dial: of the law, for those that match one.
-    """
-
-    name: str
-    label: str
-    method: Callable[[int, int], Method]
-    facts: Mapping[str, object]
-    dial: Dial | None = None
-
-
-def ablation(features: bool, target: bool) -> str:
-    """What is rectified, in words."""
-    return f"{'RGN' if target else 'GN'} law, {'rectified' if features else 'plain'} features"
-
-
-def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
-    """The library's form: thresholds, default slices, expected order statistics; with its ablations."""
-
-    def method(width: int, seed: int) -> Method:
-        return rectified_lpjepa(
-            **dial._asdict(), width=width, seed=seed, rectified_features=features, rectified_target=target
-        )
-
-    kept = {"rectified_features": features, "rectified_target": target}
-    words = ablation(features, target)
-    plain = features and target
-    name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
-    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), **kept}
-    return Case(name, dial.label if plain else words, method, facts, dial)
-
-
-FAMILIES: dict[str, Callable[[int], Slices]] = {"uniform": Uniform, "eigen": Eigen, "lower-eigen": LowerEigen}
-"""The source's families of slices."""
-
-
-def published(dial: Dial, count: int, family: str = "uniform") -> Case:
-    """The form as published: plain rectifier, ``count`` slices of one family, a sample of the law per view and step."""
-
-    def method(width: int, seed: int) -> Method:
-        slices, targets = FAMILIES[family](count), TwoSample(shared=False)
-        return rectified_lpjepa(**dial._asdict(), width=width, seed=seed, rate=0.0, slices=slices, targets=targets)
-
-    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), "slices": family, "count": count, "targets": "two-sample"}
-    return Case(f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}", method, facts, dial)
-
-
-BASELINES = {"lejepa": "LeJEPA", "vicreg": "VICReg", "simclr": "SimCLR", "ncl": "NCL", "nvicreg": "NVICReg"}
-"""Recipe -> name, as the source lists them."""
-
-
-def baseline(recipe: str) -> Case:
-    """Another method with its recipe's defaults, but the projector's widths are those of all."""
-
-    def method(width: int, _: int) -> Method:  # none of them has slices to seed
-        return RECIPES[recipe](width=width, hidden=width)
-
-    return Case(recipe, BASELINES[recipe], method, {"recipe": recipe})
 
 
 @dataclass(frozen=True)
@@ -299,7 +186,7 @@ PAPER = Scale(
         encoder="resnet50",
         small_stem=False,
         views=IMAGENET_VIEWS,
-        optimizer=LARS(),
+        optimizer=LARS(learning_rate=0.165 * 128 / 256, trust=0.02, clip=True),
         run=Run(epochs=1000, batch=128),
     ),
     width=2048,
@@ -317,14 +204,13 @@ SCALES = {"smoke": SMOKE, "cpu": CPU, "paper": PAPER}
 """What is run.
 
 Source of the paper's scale: Kuang et al. (2026), arXiv 2602.01456, and the authors' ImageNet-100 configuration.
-Differs from the authors' code in: images come as their centre squares of 256 pixels; timm's LARS at a rate of .3
-(theirs .165 per 256 samples, trust coefficient .02, clipped); every baseline has the same projector and budget (theirs
-400 epochs for VICReg and SimCLR); the data of the transfer.
+Differs from the authors' code in: images come as their centre squares of 256 pixels; every baseline has the same
+projector and budget (theirs 400 epochs for VICReg and SimCLR); the data of the transfer.
 """
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(Measured):
     """What came of a case.
 
     Attributes:
@@ -334,15 +220,6 @@ class Found:
 
     case: Case
     figures: list[Figures]
-
-    def interval(self, key: str) -> Interval | None:
-        """Mean over seeds, with its interval where there are several."""
-        return interval(row.get(key) for row in self.figures)
-
-    def mean(self, key: str) -> float | None:
-        """Mean over seeds."""
-        found = self.interval(key)
-        return None if found is None else found.mean
 
 
 def run(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> dict[str, Found]:

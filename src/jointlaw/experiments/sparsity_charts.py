@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from jointlaw.experiments.sparsity import Dial, Elsewhere, Found, Scale, ours
+from jointlaw.experiments.sparsity import Elsewhere, Found, Scale
+from jointlaw.experiments.sparsity_cases import Dial, ours
 from jointlaw.experiments.sparsity_claims import (
     ABLATED,
     BACKBONE,

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from jointlaw.experiments.sparsity import BASELINES, Dial, Elsewhere, Found, Scale, ablation, ours, published
+from jointlaw.experiments.sparsity import Elsewhere, Found, Scale
+from jointlaw.experiments.sparsity_cases import BASELINES, Dial, ablation, ours, published
 
 Results = dict[str, Found]
 

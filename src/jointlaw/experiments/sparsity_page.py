@@ -5,7 +5,9 @@ from pathlib import Path
 
 from jointlaw.experiments import sparsity_charts as charts
 from jointlaw.experiments.record import write_record
-from jointlaw.experiments.sparsity import BASELINES, SCALES, Dial, Found, Scale, ours, published, run
+from jointlaw.experiments.seeds_page import probed
+from jointlaw.experiments.sparsity import SCALES, Found, Scale, run
+from jointlaw.experiments.sparsity_cases import BASELINES, Dial, ours, published
 from jointlaw.experiments.sparsity_claims import (
     ABLATED,
     BACKBONE,
@@ -101,7 +103,7 @@ def essay(name: str, seed: int, found: Results) -> Essay:
     budget = (
         f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, embedding width {scale.width}, {run_of.epochs} "
         f"{'epoch' if run_of.epochs == 1 else 'epochs'} in batches of {run_of.batch}; {scale.seeds} seeds where an "
-        f"interval (95 %, Student's t) is shown, one elsewhere. {scale.caution}"
+        f"interval (95 %, Student's t) is shown, one elsewhere. {probed(scale.labels)}{scale.caution}"
     )
     parts = [
         _findings(claims(found, scale)),
@@ -263,5 +265,4 @@ def _head(key: str) -> str:
 
 
 def _text(one: Found, key: str, form: str | None = None) -> str:
-    found = one.interval(key)
-    return "–" if found is None else found.text(COLUMNS[key][1] if form is None else form)
+    return one.text(key, COLUMNS[key][1] if form is None else form)

@@ -86,12 +86,20 @@ class FiniteWeights(Callback):
 
 
 class Speed(Callback):
-    """Counts samples and the seconds spent on them, validation left out."""
+    """Counts samples and the seconds spent on them, validation left out; a resumed run goes on counting."""
 
     def __init__(self) -> None:
         self.samples = 0
         self.seconds = 0.0
         self._began = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"samples": self.samples, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.samples, self.seconds = state_dict["samples"], state_dict["seconds"]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int

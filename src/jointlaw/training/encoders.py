@@ -70,8 +70,8 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
     if name not in timm.list_models():
         near = ", ".join(get_close_matches(name, timm.list_models(), n=5)) or "none"
         raise ValueError(
-            f"encoder {name!r}: expected 'conv', 'conv-fast', 'mlp' or a timm model (near this name: {near}), found neither. "
-            "See timm.list_models()."
+            f"encoder {name!r}: expected 'conv', 'conv-fast', 'mlp' or a timm model (near this name: {near}), found "
+            "none of them. See timm.list_models()."
         )
     options: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     if name.startswith(("vit_", "deit")):

@@ -83,16 +83,35 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class LARS(Optimizer):
-    """Layer-wise adaptive SGD with momentum, as the papers use it for ResNets (needs ``jointlaw[vision]``: timm)."""
+    """Layer-wise adaptive SGD with momentum, as the papers use it for ResNets (needs ``jointlaw[vision]``: timm).
+
+    Args:
+        momentum: of the steps.
+        trust: a layer's step is this share of its weights' length, times the learning rate.
+        clip: whether a layer's step is at most that of plain SGD; the learning rate then bounds it only.
+    """
 
     learning_rate: float = 0.3
     weight_decay: float = 1e-4
     warmup: float = 0.1
     momentum: float = 0.9
+    trust: float = 1e-3
+    clip: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check.positive("LARS", trust=self.trust)
 
     def build(self, modules: Iterable[nn.Module]) -> TorchOptimizer:
         """See ``Optimizer.build``."""
         from timm.optim.lars import Lars  # the extra `vision` brings it
 
-        optimizer: TorchOptimizer = Lars(self.groups(modules), lr=self.learning_rate, momentum=self.momentum)
+        matrices, vectors = self.groups(modules)
+        optimizer: TorchOptimizer = Lars(
+            [{**matrices, "always_adapt": True}, vectors],  # left to itself, timm adapts what decays
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            trust_coeff=self.trust,
+            trust_clip=self.clip,
+        )
         return optimizer

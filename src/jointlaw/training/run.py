@@ -31,8 +31,8 @@ def fit(
     """Train to the end of the run (or go on with it) and write the weights.
 
     Returns:
-        ``epochs``, ``seed`` and, unless a finished run was resumed, ``images_per_second`` (samples, whatever their
-        number of views) and ``seconds`` of training.
+        ``epochs``, ``seed``, ``images_per_second`` (samples, whatever their number of views) and ``seconds`` of
+        training, before and after a restart.
 
     Raises:
         NonFiniteError: naming the term; the last good checkpoint stays.
@@ -55,10 +55,8 @@ def fit(
         workspace.save_weights(learner)
     if dist.is_initialized():
         dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
-    figures: dict[str, float] = {"epochs": trainer.max_epochs or 0, "seed": run.seed}
-    if speed.seconds:
-        figures |= {"images_per_second": speed.samples / speed.seconds, "seconds": speed.seconds}
-    return figures
+    rate = speed.samples / speed.seconds
+    return {"epochs": trainer.max_epochs or 0, "seed": run.seed, "images_per_second": rate, "seconds": speed.seconds}
 
 
 def first_process() -> bool:
