@@ -16,7 +16,7 @@ def main(steps: int = 300) -> float:
     data = torch.randn(2000, 10) @ torch.randn(10, 40)
     law = RectifiedGeneralizedGaussian.with_activity(0.1, p=1.0)
     network, objective = MLP((40, 256, 256, 64)), RectifiedLpJEPA(law)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    optimizer = torch.optim.AdamW([*network.parameters(), *objective.parameters()], lr=2e-3)
     for _ in range(steps):
         batch = data[torch.randint(len(data), (256,))]
         views = torch.stack([network(batch + 0.3 * torch.randn_like(batch)) for _ in range(2)])
@@ -24,8 +24,8 @@ def main(steps: int = 300) -> float:
         outcome = objective(z)
         optimizer.zero_grad()
         outcome.loss.backward()
+        objective.update(z)  # thresholds and slices move on, once per batch
         optimizer.step()
-        objective.update(z)
     embeddings = objective.activate(network.eval()(data))
     active = float((embeddings > 0).float().mean())
     print(f"planned {float(law.activity):.3f}, measured {active:.3f}")

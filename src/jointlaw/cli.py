@@ -206,7 +206,7 @@ def reproduce(
 
     Args:
         name: which experiment.
-        scale: smoke (seconds), cpu (two cores) or paper (the paper's own constants).
+        scale: smoke (half a minute to a few minutes), cpu (two cores) or paper (the paper's own constants).
         folder: where results.json and report.html go (default: runs/reproduce-NAME-SCALE).
         seed: of data and fits.
     """
@@ -225,12 +225,13 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def open_run(folder: Path) -> Project:
-    """The project of a run folder.
+def open_run(folder: Path | str) -> Project:
+    """The project of a run folder: its settings, its data, its trained learner.
 
     Raises:
         ValueError: if it holds no run.
     """
+    folder = Path(folder)
     path = folder / "config.yaml"
     if not path.is_file():
         raise ValueError(f"{folder}: expected a run folder with config.yaml, found none. Check the path.")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -70,3 +72,18 @@ def test_the_fast_encoder_halves_the_resolution_once_more() -> None:
     x = torch.rand(2, 1, 28, 28)
     assert [list(encoder[0](x).shape[2:]) for encoder in (usual, fast)] == [[28, 28], [14, 14]]  # type: ignore[index]
     assert sum(p.numel() for p in usual.parameters()) == sum(p.numel() for p in fast.parameters())
+
+
+def narrow(shape: tuple[int, ...]) -> torch.nn.Module:
+    return ConvEncoder(shape[0], width=2)
+
+
+def test_an_encoder_of_your_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    module = Path(__file__).stem
+    assert feature_width(build_encoder(f"{module}:narrow", (3, 16, 16)), (3, 16, 16)) == 16
+    assert feature_width(build_encoder("torch.nn:Identity", (7,)), (7,)) == 7
+    with pytest.raises(ValueError, match="encoder: expected module:function"):
+        build_encoder(f"{module}:absent", (3, 16, 16))
+    with pytest.raises(ValueError, match="found int"):
+        build_encoder("builtins:len", (3, 16, 16))

@@ -82,6 +82,31 @@ def test_a_resolution_resizes_the_centre_square() -> None:
     assert source.resized(3).values[0, 0, 0].tolist() == pytest.approx([35, 55, 75], abs=2)
 
 
+def test_idx_files_are_downloaded_where_allowed(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("torchvision.datasets")
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    monkeypatch.chdir(place)
+
+    def fetch(root: Path, download: bool) -> None:
+        assert download
+        (root / "MNIST").mkdir(parents=True)
+        (root / "MNIST" / "raw").symlink_to(mnist)
+
+    monkeypatch.setattr(datasets, "MNIST", fetch)
+    with pytest.raises(FileNotFoundError, match="--download"):
+        load("mnist")
+    assert len(load("mnist", download=True).train) == 12
+
+    def fail(root: Path, download: bool) -> None:
+        raise RuntimeError("no route")
+
+    (place / "data" / "MNIST" / "raw").unlink()
+    monkeypatch.setattr(datasets, "MNIST", fail)
+    with pytest.raises(ValueError, match="no route"):
+        load("mnist", download=True)
+
+
 def test_idx_files_are_read_gzipped_or_not(mnist: Path) -> None:
     data = load(f"mnist:{mnist}")
     assert (len(data.train), len(data.held_out), data.train.shape) == (12, 5, (1, 4, 3))

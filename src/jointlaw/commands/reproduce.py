@@ -9,7 +9,7 @@ from jointlaw.experiments import alignment_page, banks_page, baselines_page, gen
 
 
 def alignment(scale: str, folder: Path, seed: int) -> None:
-    """Six predictors of a target with several right answers; prints one table per problem."""
+    """Seven predictors of a target with several right answers; prints one table per problem."""
     figures = alignment_page.reproduce(scale, folder, seed)
     for problem, rows in figures.items():
         say("", f"problem {problem}", *alignment_page.lines(rows))

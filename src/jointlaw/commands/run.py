@@ -138,7 +138,7 @@ def embed_run(
         overwrite: replace an existing file.
     """
     if output.exists() and not overwrite:
-        raise ValueError(f"embed: expected a new file, found {output}. Choose another --output or add --overwrite.")
+        raise ValueError(f"embed: expected a new file, found {output}. Choose another name or add --overwrite.")
     learner, views = project.trained(data), project.setup.view_maker(data)
     sources = [data.train, data.held_out] if part == "all" else [data.train if part == "train" else data.held_out]
     batch = project.setup.run.batch
@@ -160,7 +160,7 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
         features=clean.features[shown].numpy(),
         drawn=judgement.drawn.embeddings.numpy(),
         label=clean.label[shown].numpy(),
-        recipe=f"jointlaw train {project.recipe} --config {workspace.config.name}",
+        recipe=f"jointlaw train {project.recipe} --config {workspace.config.name} --run.folder=NEW",
         figures=earlier_results(workspace),
         history=_curves(workspace),
         law=law,

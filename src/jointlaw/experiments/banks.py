@@ -128,12 +128,14 @@ CIFAR_VIEWS = ViewSettings(
 SCALES = {
     "smoke": Scale(Setup(data="digits", encoder="mlp", run=Run(epochs=2, threads=1, precision="32")), seeds=1),
     "cpu": Scale(
-        Setup(data="fashion-mnist", encoder="conv-fast", run=Run(epochs=4)),
+        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=4)),
         cases=(QUEUE, PUBLISHED, "postponed", "tempered", "aged", RANDOM),
         labels=20_000,
     ),
     "paper": Scale(
-        Setup(data="cifar10", encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=1000)),
+        Setup(
+            data="cifar10", download=True, encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=1000)
+        ),
     ),
 }
 """What is run.

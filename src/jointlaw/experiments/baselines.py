@@ -124,13 +124,15 @@ SCALES = {
         cases=("simclr", "byol", "moco", "smc-gmje", "gmje"),
     ),
     "cpu": Scale(
-        Setup(data="fashion-mnist", encoder="conv-fast", run=Run(epochs=2)),
+        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=2)),
         rates=(7e-4, 2e-3, 6e-3),
         search=2,
         labels=20_000,
     ),
     "paper": Scale(
-        Setup(data="cifar10", encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=200)),
+        Setup(
+            data="cifar10", download=True, encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=200)
+        ),
         rates=(0.02, 0.06, 0.18),
         search=20,
     ),

@@ -152,7 +152,7 @@ SMOKE = Scale(
 )
 
 CPU = Scale(
-    setup=Setup(data="fashion-mnist", encoder="conv-fast", run=Run(epochs=1, batch=128)),
+    setup=Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=1, batch=128)),
     width=512,
     grid=(
         *(Dial(1, loc) for loc in LOCATIONS),
@@ -182,6 +182,7 @@ IMAGENET_VIEWS = ViewSettings(
 PAPER = Scale(
     setup=Setup(
         data="folder:data/imagenet100",
+        download=True,  # of the data of the transfer
         resolution=256,
         encoder="resnet50",
         small_stem=False,

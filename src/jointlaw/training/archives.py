@@ -37,7 +37,7 @@ def _read(name: str, folder: Path, part: str, download: bool) -> Stored:
     try:
         from torchvision import datasets
     except ImportError as error:
-        raise ImportError(f"{name}: expected torchvision, found none. Run: pip install jointlaw[vision].") from error
+        raise ImportError(f"{name}: expected torchvision, found none. Run: pip install torchvision.") from error
     try:
         if name == "stl10":
             pictures = datasets.STL10(folder, split=part, download=download)

@@ -1,4 +1,4 @@
-"""Encoders by name: the two small ones written here, and every timm model with a stem that suits small images."""
+"""Encoders by name: the small ones written here, every timm model with a stem that suits small images, and your own."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jointlaw.networks import ConvEncoder, MLPEncoder
+from jointlaw.training.imports import imported
 
 SMALL = 64
 """Images of at most this many pixels get the small-image stem unless told otherwise."""
@@ -16,15 +17,17 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
     """Build an encoder for samples of a shape.
 
     Args:
-        name: ``conv``, ``conv-fast`` (its first convolution halves the resolution: a quarter of the time), ``mlp`` or
-            the name of a timm model such as ``resnet18``.
+        name: ``conv``, ``conv-fast`` (its first convolution halves the resolution: a quarter of the time), ``mlp``, the
+            name of a timm model such as ``resnet18``, or ``module:function``, which is called with ``shape``.
         shape: of one sample: ``(C, H, W)``, or ``(F,)`` for vectors.
         small_stem: keep the resolution of small images: 3x3 first convolution and no max-pooling in ResNets,
             small patches in vision transformers and ConvNeXt. Default: where images have at most 64 pixels.
 
     Raises:
-        ValueError: for unknown names, and for image networks on vectors.
+        ValueError: for unknown names, for image networks on vectors, and for functions that make no module.
     """
+    if ":" in name:
+        return _own(name, shape)
     if name == "mlp":
         return MLPEncoder(int(torch.Size(shape).numel()))
     if len(shape) != 3:
@@ -59,13 +62,23 @@ def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
     return features.shape[1]
 
 
+def _own(path: str, shape: tuple[int, ...]) -> nn.Module:
+    encoder = imported("encoder", path)(shape)
+    if not isinstance(encoder, nn.Module):
+        raise ValueError(
+            f"encoder: expected {path} to turn a shape such as {shape} into a torch module, found "
+            f"{type(encoder).__name__}. Return the network."
+        )
+    return encoder
+
+
 def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.Module:
     try:
         import timm
     except ImportError as error:
         raise ValueError(
             f"encoder {name!r}: expected 'conv', 'conv-fast', 'mlp' or a timm model, but timm is not installed. "
-            "Install it with: pip install 'jointlaw[vision]'."
+            "Install it (pip install timm)."
         ) from error
     if name not in timm.list_models():
         near = ", ".join(get_close_matches(name, timm.list_models(), n=5)) or "none"

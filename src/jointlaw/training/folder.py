@@ -115,7 +115,7 @@ def _require_pillow() -> None:
     try:
         import PIL  # noqa: F401
     except ImportError as error:
-        raise ImportError("folder: expected Pillow, found none. Run: pip install jointlaw[vision].") from error
+        raise ImportError("folder: expected Pillow, found none. Run: pip install pillow.") from error
 
 
 def _readable(part: Part, look: Callable[[int, Path], T], on_bad_file: OnBadFile, doing: str) -> tuple[Part, list[T]]:

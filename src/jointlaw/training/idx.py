@@ -17,12 +17,16 @@ _UNSIGNED_BYTES = 0x08
 
 class _Set(NamedTuple):
     classes: tuple[str, ...]
-    folders: tuple[str, ...]  # where it is looked for without a path
+    folders: tuple[str, ...]  # where it is looked for without a path; the last one is torchvision's
     remedy: str
 
 
 _SETS = {
-    "mnist": _Set(tuple("0123456789"), ("data/MNIST/raw",), "Give the folder of the four IDX files: mnist:PATH."),
+    "mnist": _Set(
+        tuple("0123456789"),
+        ("data/MNIST/raw",),
+        "Give the folder of the four IDX files (mnist:PATH), or allow the download (download=True, --download).",
+    ),
     "fashion-mnist": _Set(
         (
             "T-shirt/top",
@@ -37,31 +41,51 @@ _SETS = {
             "Ankle boot",
         ),
         ("/usr/share/datasets/fashion-mnist", "data/FashionMNIST/raw"),
-        "Install it (Debian: apt install dataset-fashion-mnist) or give the folder of the four IDX files: "
-        "fashion-mnist:PATH.",
+        "Install it (Debian: apt install dataset-fashion-mnist), give the folder of the four IDX files "
+        "(fashion-mnist:PATH), or allow the download (download=True, --download).",
     ),
 }
 
 
-def load_idx_set(name: str, path: str) -> Data:
+def load_idx_set(name: str, path: str, download: bool = False) -> Data:
     """Read ``mnist`` or ``fashion-mnist``: 60,000 training and 10,000 held-out images, 28 x 28, one channel.
 
     Args:
         name: ``mnist`` or ``fashion-mnist``.
         path: folder of the four IDX files; empty for the usual places.
+        download: whether torchvision may fetch the files, into ``data``, where none of the usual places is there.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is damaged, or images and labels do not belong together.
+        ImportError: if there is something to download, but no torchvision.
+        ValueError: if a file is damaged, images and labels do not belong together, or the download failed.
     """
     known = _SETS[name]
     folders = [Path(path).expanduser()] if path else [Path(place) for place in known.folders]
     folder = next((place for place in folders if place.is_dir()), None)
+    if folder is None and download and not path:
+        folder = _download(name, folders[-1])
     if folder is None:
         places = ", ".join(str(place) for place in folders)
         raise FileNotFoundError(f"{name}: expected a folder of IDX files at {places}, found none. {known.remedy}")
     train, held_out = (_labelled(folder, part, name) for part in ("train", "t10k"))
     return Data(name, train, held_out, probe=train)
+
+
+def _download(name: str, folder: Path) -> Path:
+    try:
+        from torchvision import datasets
+    except ImportError as error:
+        raise ImportError(f"{name}: expected torchvision, found none. Run: pip install torchvision.") from error
+    dataset = datasets.MNIST if name == "mnist" else datasets.FashionMNIST
+    root = folder.parents[1]  # torchvision adds MNIST/raw or FashionMNIST/raw itself
+    try:
+        dataset(root, download=True)
+    except (RuntimeError, OSError) as error:
+        raise ValueError(
+            f"{name}: expected to download it to {root}, found: {error}. Check the network, or give {name}:PATH."
+        ) from error
+    return folder
 
 
 def _labelled(folder: Path, part: str, name: str) -> Stored:

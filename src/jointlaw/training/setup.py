@@ -1,17 +1,15 @@
 """What every training command has in common, and the objects built from it."""
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from jointlaw import check
 from jointlaw.training import views
 from jointlaw.training.encoders import build_encoder, feature_width
+from jointlaw.training.imports import imported
 from jointlaw.training.learner import Learner
 from jointlaw.training.optimizers import Optimizer
 from jointlaw.training.recipes import Method
@@ -88,18 +86,20 @@ class Setup:
     """Data, views, network and run: the options that every recipe shares.
 
     Args:
-        data: digits, fashion-mnist[:PATH], mnist:PATH, cifar10[:PATH], cifar100[:PATH], stl10[:PATH],
+        data: digits, fashion-mnist[:PATH], mnist[:PATH], cifar10[:PATH], cifar100[:PATH], stl10[:PATH],
             folder:PATH or tensors:FILE.
         probe_data: another, labelled source for the probes (default: the labels of data, where it has some).
-        resolution: pixels to which folder images are resized (default 64).
+        resolution: pixels to which images are resized (default: 64 for a folder, else as they come).
         on_bad_file: raise an error at an unreadable image, or skip and count it.
-        download: let torchvision download a data set that is not there.
-        encoder: conv, mlp or a timm model's name (default: conv for images, mlp for vectors).
+        download: let torchvision download MNIST, Fashion-MNIST, CIFAR or STL-10 where it is not there.
+        encoder: conv, conv-fast (a quarter of its time), mlp, a timm model's name, or module:function, a function of
+            your own that turns the shape of a sample into a module [B, ...] -> [B, F] (default: conv for images, mlp
+            for vectors).
         small_stem: keep the resolution of small images in timm models (default: up to 64 pixels).
         views: how views are made (default: the papers' settings for the source), or module:function, a pipeline of
             your own that turns one uint8 tensor [C, H, W] into a float tensor; module:function:clean names a second
             one, without chance, for evaluation (default: the first, from a fixed seed).
-        optimizer: AdamW (the default) or LARS.
+        optimizer: AdamW (the default), SGD or LARS.
         run: how and where to train.
     """
 
@@ -155,8 +155,8 @@ class Setup:
         if isinstance(self.views, str):
             module, _, names = self.views.partition(":")
             drawn, _, clean = names.partition(":")
-            evaluation = _function(f"{module}:{clean}") if clean else None
-            return views.per_sample(_function(f"{module}:{drawn}"), clean=evaluation)
+            evaluation = imported("views", f"{module}:{clean}") if clean else None
+            return views.per_sample(imported("views", f"{module}:{drawn}"), clean=evaluation)
         return views.view_maker(preset(data) if self.views is None else self.views)
 
     def learner(self, method: Method, data: Data) -> Learner:
@@ -193,18 +193,3 @@ def _standardised(train: Source) -> TensorSettings:
         tuple(float(f"{value:.9g}") for value in part.tolist()) for part in (x.mean(0), spread.where(spread > 0, 1.0))
     )
     return replace(views.tensor(), mean=mean, std=std)
-
-
-def _function(path: str) -> Callable[[Tensor], Tensor]:
-    """Import ``module:function``."""
-    module, _, name = path.partition(":")
-    try:
-        function: object = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"views: expected module:function that can be imported, found {path!r} ({error}). "
-            "Is the module on PYTHONPATH?"
-        ) from error
-    if not callable(function):
-        raise ValueError(f"views: expected {path!r} to be callable, found {type(function).__name__}.")
-    return function

@@ -78,7 +78,7 @@ def _complete(spec: str, name: str, path: str, download: bool, seed: int) -> Dat
     if spec == "digits":
         return _digits(seed)
     if name in ("mnist", "fashion-mnist"):
-        return load_idx_set(name, path)
+        return load_idx_set(name, path, download)
     if name in ("cifar10", "cifar100", "stl10"):
         return load_archive(name, path, download)
     if name == "tensors" and path:
