@@ -77,6 +77,9 @@ def test_a_view_may_predict_its_clean_sample(copy: Path) -> None:
     assert not torch.equal(to_clean.target, to_view.target)
     assert "cropped" in sampled_page(copy)
     assert main(["fit", str(copy), "--components=4", "--dim=4", "--target=clean"]) == 0
+    figures = json.loads((copy / "results.json").read_text())
+    assert not [name for name in figures if name.startswith("samples.")]  # they were another density's
+    assert "--target=clean" in (copy / "density.html").read_text()
     assert "cropped" not in sampled_page(copy)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jointlaw.evaluation.fitting import Kind, Recipe, load_density, save_density
-from jointlaw.evaluation.joint import PairTable, judge_density, novelty, principal_components
+from jointlaw.evaluation.joint import PairTable, judge_density, novelty, principal_components, some_pairs
 
 KINDS: list[Kind] = ["gaussian", "mixture", "gas", "network"]
 
@@ -41,6 +41,15 @@ def test_a_view_tells_much_about_another_view() -> None:
     assert figures["density.nll"] is not None
     assert figures["density.nll"] < 3  # three independent coordinates of deviation 2 and more would need 6 nats
     assert figures["density.coverage"] == pytest.approx(0.9, abs=0.05)
+
+
+def test_some_pairs_are_a_choice_of_all_that_stay_paired() -> None:
+    rows = torch.arange(2000.0)[:, None]
+    few = some_pairs(PairTable(rows, -rows), seed=0)
+    assert len(few.context) == 500
+    assert torch.equal(few.target, -few.context)
+    assert float(few.context.max()) > 1900  # not the first ones
+    assert torch.equal(few.context, some_pairs(PairTable(rows, rows), seed=0).context)
 
 
 def test_likelihood_tells_what_is_new() -> None:

@@ -85,6 +85,8 @@ def test_findings_follow_the_figures(gap: float, word: str, tmp_path: Path) -> N
     assert "falls" in second
     assert "rougher" in third
     assert ("Better than the particles" in last) == (gap < 0)
+    assert ("Worse" in last) == (gap > 0)
+    assert ("Level" in last) == (gap == 0)
 
 
 def test_one_seed_is_no_verdict(tmp_path: Path) -> None:

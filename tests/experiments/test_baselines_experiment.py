@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jointlaw.banks import Particles
 from jointlaw.cli import main
 from jointlaw.experiments import baselines
 from jointlaw.experiments.baselines import CASES, SCALES, VALIDATION, Outcome, Scale, run, validated
@@ -13,6 +14,7 @@ from jointlaw.experiments.baselines_page import BACKBONE, findings
 from jointlaw.experiments.seeds import Found
 from jointlaw.experiments.trials import Done, Trial
 from jointlaw.networks import MLP
+from jointlaw.objectives.contrastive import MoCo
 from jointlaw.training.optimizers import SGD
 from jointlaw.training.workspace import Workspace
 
@@ -28,9 +30,16 @@ def test_the_paper_s_scale_has_the_paper_s_constants() -> None:
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_every_method_has_the_common_projector(name: str) -> None:
-    head = CASES[name].method().projector(256)
+    head = CASES[name].method(0).projector(256)
     assert isinstance(head, MLP)
     assert [tuple(p.shape) for p in head.parameters() if p.ndim > 1] == [(512, 256), (128, 512)]
+
+
+def test_particles_are_drawn_by_the_seed_of_the_trial() -> None:
+    objective = CASES["smc-gmje"].method(7).objective
+    assert isinstance(objective, MoCo)
+    assert isinstance(objective.bank, Particles)
+    assert objective.bank.seed == 7
 
 
 @pytest.mark.parametrize("name", list(SCALES))
@@ -48,7 +57,7 @@ def test_a_search_at_the_full_budget_is_the_first_seed(name: str) -> None:
 def test_validation_looks_at_training_samples_only() -> None:
     setup = SCALES["smoke"].setup
     data = setup.load_data()
-    learner = setup.learner(CASES["simclr"].method(), data)
+    learner = setup.learner(CASES["simclr"].method(0), data)
     blind = data._replace(held_out=data.held_out.take(data.held_out.label[:0]))
     found = validated(learner, blind, setup, seed=0)[VALIDATION]
     assert found is not None
@@ -95,10 +104,15 @@ def test_findings_follow_the_figures() -> None:
     heights = {name: 0.8 - 0.01 * place for place, name in enumerate(scale.cases)}
     best, order, bank, left_out = findings(outcome(scale, heights))
     assert best.startswith("Highest is SimCLR with 80.1%")
-    assert "the same than there" not in order
-    assert "SimCLR, BYOL, MoCo v2, SMC-GMJE: the same as there" in order
+    assert order.endswith("SMC-GMJE; nothing here speaks against it.")
     assert "trails MoCo v2: -1.0" in bank
-    assert left_out.endswith("GMJE prototypes, GMJE-MDN stay below SMC-GMJE.")
+    assert left_out.endswith("below it SwAV, VICReg, GMJE prototypes, GMJE-MDN.")
+    swapped = {**heights, "smc-gmje": 0.9, "swav": heights["byol"]}
+    _, order, bank, left_out = findings(outcome(scale, swapped))
+    assert "against it, here SMC-GMJE beats SimCLR and SMC-GMJE beats BYOL and SMC-GMJE beats MoCo v2." in order
+    assert "beats MoCo v2: +12.0" in bank
+    assert left_out.startswith("MoCo v2 is the lowest")
+    assert "above it SwAV; below it VICReg" in left_out
 
 
 @pytest.mark.slow

@@ -1,26 +1,30 @@
-"""A record can be traced: figures, command, environment and the tables of the page."""
+"""A record names what made its trainings."""
 
-import json
 from pathlib import Path
 
-from jointlaw.experiments.record import write_record
-from jointlaw.report.essay import Essay, Part, TableOfFigures
+from jointlaw.experiments.record import environment_of
 from jointlaw.training.workspace import environment
 
 
-def test_a_record_holds_figures_and_all_that_the_page_says_in_numbers(tmp_path: Path) -> None:
-    table = TableOfFigures("T", ("a", "b"), [["x", "1"]], "note")
-    essay = Essay("Title", "jointlaw reproduce x", "Why.", [Part("p", "Part", "Words.", [table])], environment())
-    write_record(tmp_path, {"scale": "smoke", "value": 1.5}, essay)
-    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert found["value"] == 1.5
-    assert found["page"]["command"] == "jointlaw reproduce x"
-    assert found["page"]["sections"][0]["tables"] == [
-        {"title": "T", "columns": ["a", "b"], "rows": [["x", "1"]], "note": "note"}
-    ]
-    assert "Title" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.json"]
+def note(folder: Path, name: str, text: str) -> None:
+    place = folder / "trials" / name
+    place.mkdir(parents=True)
+    (place / "environment.txt").write_text(text)
 
 
-def test_the_environment_names_the_commit() -> None:
-    assert any(line.startswith("commit ") for line in environment().splitlines())
+def test_without_trainings_it_is_this_environment(tmp_path: Path) -> None:
+    assert environment_of(tmp_path) == environment()
+
+
+def test_trainings_of_one_environment_name_it_once(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        note(tmp_path, name, environment())
+    assert environment_of(tmp_path) == environment()
+
+
+def test_trainings_of_several_commits_name_them_all(tmp_path: Path) -> None:
+    note(tmp_path, "one", "python 3.11\ncommit 0123abc\n")
+    note(tmp_path, "two", "python 3.11\ncommit 4567def\n")
+    first, second, third = environment_of(tmp_path).splitlines()
+    assert (first, second) == ("python 3.11", "commit 0123abc or 4567def")
+    assert third.startswith("page written at commit ")

@@ -52,6 +52,16 @@ def test_a_trial_stopped_before_its_first_checkpoint_starts_anew(tmp_path: Path)
     assert said == ["[1/1] one: starts"]
 
 
+def test_a_trial_with_a_best_checkpoint_alone_starts_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "trials" / "one"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "best.ckpt").write_text("of the first look at held-out samples")
+    (folder / "config.yaml").write_text(trial().config)
+    said: list[str] = []
+    carry_out([trial()], tmp_path, said.append)
+    assert said == ["[1/1] one: starts"]
+
+
 def test_a_finished_trial_needs_no_checkpoints(tmp_path: Path) -> None:
     folder = tmp_path / "trials" / "one"
     folder.mkdir(parents=True)

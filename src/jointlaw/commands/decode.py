@@ -3,7 +3,7 @@
 import torch
 from rich.progress import Progress
 
-from jointlaw.commands.run import Project, console, earlier_results, say
+from jointlaw.commands.run import Project, console, earlier_results, say, without
 from jointlaw.evaluation.joint import Part, representations
 from jointlaw.training.decoding import Decoding, reconstruction_error, save_decoder, train_decoder
 from jointlaw.training.samples import Source
@@ -36,7 +36,8 @@ def decode_run(project: Project, part: Part, epochs: int | None, seed: int) -> N
     figures = {"decoder.mse": error, "decoder.explained": 1 - error / _variance(data.held_out)}
     path = project.workspace.folder / "decoder.safetensors"
     save_decoder(path, trained)
-    project.workspace.save_results({**earlier_results(project.workspace), **figures})
+    kept = without(earlier_results(project.workspace), "decoder.", "samples.")  # those were another decoder's
+    project.workspace.save_results({**kept, **figures})
     say(
         f"  squared error of decoded held-out images (share of full brightness, squared)  {error:.5f}",
         f"  share of the images' variance that decoding explains  {figures['decoder.explained']:.1%}",

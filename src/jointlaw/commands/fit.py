@@ -1,23 +1,24 @@
 """Fitting a density to the representations of a run."""
 
 import time
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
-from jointlaw.commands.run import Project, earlier_results, say
+from jointlaw.commands.run import Project, earlier_results, say, without
 from jointlaw.densities.density import Density
 from jointlaw.evaluation.calibration import reliability
 from jointlaw.evaluation.fitting import Recipe, save_density
 from jointlaw.evaluation.joint import (
-    JUDGED,
     PairTable,
     conditional_law,
-    joint_law,
     judge_density,
     novelty,
     principal_components,
     representations,
+    some_pairs,
+    target_law,
     view_pairs,
 )
 from jointlaw.report.canvas import LAW, MEASURED, QUIET, THIRD, Absent, Chart, bars, canvas, line
@@ -27,7 +28,7 @@ from jointlaw.training.workspace import environment
 
 WORDS = {
     "density.kept": ("variance kept by the principal components", "{:.1%}"),
-    "density.nll": ("negative log-likelihood of a view given another (nats)", "{:.3f}"),
+    "density.nll": ("negative log-likelihood of the target given a view (nats)", "{:.3f}"),
     "density.energy_score": ("energy score", "{:.4f}"),
     "density.coverage": ("targets inside regions meant to hold 90 %", "{:.1%}"),
     "density.noise": ("noise: variance within components", "{:.4f}"),
@@ -70,8 +71,9 @@ def fit_run(project: Project, data: Data, recipe: Recipe, ood: str | None = None
         figures["density.ood_auroc"] = novelty(density, inside, outside)
         histogram = _likelihoods(density, inside, outside, data.name, other.name)
     save_density(workspace.folder / "density.safetensors", recipe, density, reduce)
-    workspace.save_results({**earlier_results(workspace), **figures})
-    plots = [_uncertainty(density, test), _reliability(density, test), histogram]
+    kept = without(earlier_results(workspace), "density.", "samples.", "completion.")  # those were another density's
+    workspace.save_results({**kept, **figures})
+    plots = [_uncertainty(density, test), _reliability(density, some_pairs(test, recipe.seed)), histogram]
     _write_page(project, recipe, figures, plots, ood)
     say(
         *(
@@ -88,8 +90,9 @@ def _write_page(
 ) -> None:
     rows = [[words, form.format(figures[key])] for key, (words, form) in WORDS.items() if figures.get(key) is not None]
     folder = project.workspace.folder
-    command = f"jointlaw fit {folder} --density={recipe.density} --components={recipe.components} --dim={recipe.dim}"
-    command += "" if recipe.target == "view" else f" --target={recipe.target}"
+    usual = asdict(Recipe())
+    options = [f"--{name}={value}" for name, value in asdict(recipe).items() if value != usual[name]]
+    command = " ".join(["jointlaw fit", str(folder), *options])
     target = "another view of the same sample" if recipe.target == "view" else "the clean sample"
     introduction = (
         f"One view is the context, {target} the target: what does the density say about the target? Fitted "
@@ -117,19 +120,18 @@ def _uncertainty(density: Density, test: PairTable) -> Chart:
 
 @torch.no_grad()
 def _reliability(density: Density, test: PairTable) -> Chart:
-    law = density(test.context[:JUDGED])
-    found = reliability(law, test.target[:JUDGED], generator=torch.Generator().manual_seed(0))
+    found = reliability(density(test.context), test.target, generator=torch.Generator().manual_seed(0))
     figure = canvas("nominal level", "share of targets inside the region")
     line(figure, [(0.0, 0.0), (1.0, 1.0)], "exact", QUIET, dash="dash")
     for name, values, colour in (("highest density", found.highest, MEASURED), ("central", found.central, THIRD)):
         line(figure, list(zip(found.level.tolist(), values.tolist(), strict=True)), name, colour)
-    reading = "Below the dashed line the law is too sure of itself, above it not sure enough."
+    reading = f"On {len(test.context):,} pairs. Below the line the law is too sure of itself, above it not sure enough."
     return Chart("reliability", "Reliability", figure, reading, f"Mean error of the coverage {found.error:.3f}.")
 
 
 @torch.no_grad()
 def _likelihoods(density: Density, inside: torch.Tensor, outside: torch.Tensor, name: str, other: str) -> Chart:
-    marginal = joint_law(density).marginal(inside.shape[-1])
+    marginal = target_law(density, inside.shape[-1])
     values = [marginal.log_prob(part).numpy() for part in (inside, outside)]
     low = min(float(np.quantile(part, 0.01)) for part in values)
     edges = np.linspace(low, max(float(part.max()) for part in values), 61)

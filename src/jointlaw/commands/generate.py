@@ -31,7 +31,7 @@ from jointlaw.training.samples import Data, Source, Stored
 from jointlaw.training.workspace import environment
 
 JUDGED = 1000
-"""Samples and held-out images on which samples are judged."""
+"""Samples, and as many held-out images, on which samples are judged; fewer if fewer are held out."""
 
 REFERENCE = 10_000
 """Training images among which the nearest is looked for, at most."""
@@ -117,9 +117,10 @@ def sample_run(project: Project, count: int, seed: int) -> None:
         )
     data = project.setup.load_data()
     learner = project.trained(data)
-    latent = parts.trained.surface(draw(parts.density, parts.reduction, max(count, JUDGED), seed))
+    judged = min(JUDGED, len(data.held_out))
+    latent = parts.trained.surface(draw(parts.density, parts.reduction, max(count, judged), seed))
     images = parts.trained(latent)
-    figures = _judge(parts, data, learner, images[:JUDGED])
+    figures = _judge(parts, data, learner, images[:judged])
     columns = max(1, round(count**0.5))
     grid = png(tiled(images[:count].numpy(), columns))
     law = (
@@ -132,7 +133,7 @@ def sample_run(project: Project, count: int, seed: int) -> None:
     shown = Picture("Samples", grid, text, f"A grid of {count} generated images.")
     pictures = [shown, _losses(parts, data, learner)]
     note = (
-        f"On {JUDGED:,} samples and as many held-out images. The first four in the run's own features, after Naeem et "
+        f"On {judged:,} samples and as many held-out images. The first four in the run's own features, after Naeem et "
         "al. (2020); the distance in pixels."
     )
     sheet = _Sheet("samples", {"latents": latent[:count], "images": images[:count]}, grid)
@@ -206,7 +207,7 @@ def _completion_figures(found: dict[str, float | None]) -> dict[str, float]:
 def _judge(parts: Generator, data: Data, learner: Learner, images: Tensor) -> dict[str, float]:
     """The figures of decoded samples ``[N, C, H, W]``."""
     setup = parts.project.setup
-    views, batch, few = setup.view_maker(data), setup.run.batch, _spread(data.held_out, JUDGED, 0)
+    views, batch, few = setup.view_maker(data), setup.run.batch, _spread(data.held_out, len(images), 0)
     made = Stored(values=images, label=torch.full((len(images),), -1))
     held_out = data.held_out.take(few)
     real, fake = (representations(learner, source, views, batch, "features") for source in (held_out, made))

@@ -216,6 +216,11 @@ def earlier_results(workspace: Workspace) -> dict[str, float | None]:
     return figures
 
 
+def without(figures: dict[str, float | None], *prefixes: str) -> dict[str, float | None]:
+    """Figures but for those whose names begin with one of the prefixes: what they described is there no more."""
+    return {name: value for name, value in figures.items() if not name.startswith(prefixes)}
+
+
 def _curves(workspace: Workspace) -> dict[str, list[tuple[float, float]]]:
     curves: dict[str, list[tuple[float, float]]] = {}
     path = workspace.folder / "metrics.csv"

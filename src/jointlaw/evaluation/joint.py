@@ -105,10 +105,10 @@ def judge_density(density: Density, test: PairTable, seed: int = 0) -> dict[str,
     Returns:
         ``density.nll`` of the target given the context (nats per pair), ``density.noise`` and ``density.ambiguity``
         (squared units, summed over coordinates, mean over pairs), ``density.energy_score`` and ``density.coverage`` (of
-        regions meant to hold 90 %), on at most 500 pairs.
+        regions meant to hold 90 %), on at most 500 pairs, chosen by the seed.
     """
     law = conditional_law(density, test.context)
-    few = PairTable(test.context[:JUDGED], test.target[:JUDGED])
+    few = some_pairs(test, seed)
     generator = torch.Generator().manual_seed(seed)
     uncertainty = law.uncertainty()
     sampled = conditional_law(density, few.context)
@@ -121,15 +121,30 @@ def judge_density(density: Density, test: PairTable, seed: int = 0) -> dict[str,
     }
 
 
+def some_pairs(pairs: PairTable, seed: int) -> PairTable:
+    """At most 500 of the pairs, a random choice: samples may come class by class."""
+    chosen = torch.randperm(len(pairs.context), generator=torch.Generator().manual_seed(seed))[:JUDGED]
+    return PairTable(pairs.context[chosen], pairs.target[chosen])
+
+
 @torch.no_grad()
 def novelty(density: Density, inside: Tensor, outside: Tensor) -> float:
-    """AUROC of telling contexts ``[N, d]`` from others ``[M, d]`` by the joint law's marginal likelihood.
+    """AUROC of telling targets ``[N, d]`` from others ``[M, d]`` by the joint law's marginal likelihood.
 
     Raises:
         ValueError: if the density has no joint law.
     """
-    marginal = joint_law(density).marginal(inside.shape[-1])
+    marginal = target_law(density, inside.shape[-1])
     return calibration.auroc(marginal.log_prob(inside), marginal.log_prob(outside))
+
+
+def target_law(density: Density, dim: int) -> JointGaussian | JointMixture:
+    """The law of the target ``[dim]`` by itself.
+
+    Raises:
+        ValueError: if the density is a predictor, which has none.
+    """
+    return joint_law(density).swap().marginal(dim)
 
 
 def joint_law(density: Density) -> JointGaussian | JointMixture:

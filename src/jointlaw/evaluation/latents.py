@@ -9,7 +9,7 @@ from torch import Tensor
 from jointlaw import check
 from jointlaw.densities.density import Density
 from jointlaw.evaluation.embed import embed
-from jointlaw.evaluation.joint import PairTable, Part, Reduction, conditional_law, joint_law, representations
+from jointlaw.evaluation.joint import PairTable, Part, Reduction, conditional_law, representations, target_law
 from jointlaw.training.batches import Batches
 from jointlaw.training.learner import Learner
 from jointlaw.training.samples import Source
@@ -36,8 +36,7 @@ def draw(density: Density, reduction: Reduction, count: int, seed: int = 0) -> T
     """
     check.at_least("sample", 1, count=count)
     dim = reduction.directions.shape[1]
-    marginal = joint_law(density).swap().marginal(dim)
-    return expand(reduction, marginal.sample((count,), torch.Generator().manual_seed(seed)))
+    return expand(reduction, target_law(density, dim).sample((count,), torch.Generator().manual_seed(seed)))
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ from jointlaw.experiments.alignment import PROBLEMS, SCALES, TRUTH, Result, solv
 from jointlaw.experiments.alignment_charts import charts, internals
 from jointlaw.experiments.record import write_record
 from jointlaw.report.essay import Essay, Part, TableOfFigures
-from jointlaw.training.workspace import environment
 
 COLUMNS = {
     "nll": ("NLL (nats)", "{:.3f}"),
@@ -52,7 +51,7 @@ def reproduce(scale: str, folder: Path, seed: int = 111) -> dict[str, dict[str, 
     figures = {key: result.figures for key, result in results.items()}
     command = f"jointlaw reproduce alignment --scale={scale} --seed={seed}"
     parts = [_part(key, result) for key, result in results.items()]
-    essay = Essay("Ambiguous alignment", command, INTRODUCTION, parts, environment())
+    essay = Essay("Ambiguous alignment", command, INTRODUCTION, parts)
     write_record(folder, {"scale": scale, "seed": seed, **figures}, essay)
     return figures
 

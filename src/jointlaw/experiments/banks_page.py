@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jointlaw.experiments.banks import CASES, PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
+from jointlaw.experiments.banks import PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import Found, difference, head, points, roughness, tail, verdict
 from jointlaw.experiments.seeds_page import findings_part, over_run, probed
+from jointlaw.experiments.trials import interval
 from jointlaw.report.essay import Essay, Part, TableOfFigures
-from jointlaw.training.workspace import environment
 
 BACKBONE, PROJECTOR, NEIGHBOURS = "probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy"
 
@@ -19,6 +19,15 @@ INTRODUCTION = (
     "A small memory of past embeddings gives the negatives of a contrastive loss. A queue forgets by age; particles "
     "stay for as long as they explain new queries. Which learns better features, and what helps the one that trails?"
 )
+
+CHANGES = {
+    "systematic": "Systematic: that scheme",
+    "postponed": "postponed: resampling only where the effective sample size is below half of the pool",
+    "tempered": "tempered: the likelihood to the power 1/2",
+    "aged": "age limit: two updates",
+    RANDOM: "random: the power 0, which looks at no likelihood",
+}
+"""Bank -> what is changed."""
 
 Results = Mapping[str, Found]
 
@@ -65,7 +74,7 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
     budget = (
         f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, {run_of.epochs:,} epochs in batches of "
         f"{run_of.batch}, a bank of {scale.size}, temperature {scale.temperature:g}, {seeds}. "
-        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds)."
+        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds), each by itself."
     )
     parts = [
         findings_part(findings(found, scale)),
@@ -75,11 +84,11 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
         _course(found),
     ]
     command = f"jointlaw reproduce banks --scale={name} --seed={seed}"
-    return Essay("Particles against the queue", command, INTRODUCTION + budget, parts, environment())
+    return Essay("Particles against the queue", command, INTRODUCTION + budget, parts)
 
 
 def _figures(found: Results, scale: Scale) -> Part:
-    headings = ("bank", "backbone", "in the paper", "projector", "neighbours", "loss at the end", "seconds")
+    headings = ("bank", "backbone", "in the paper", "projector", "neighbours", "loss, last quarter", "seconds")
     rows = [
         [
             one.label,
@@ -116,11 +125,8 @@ def _variants_part(found: Results) -> Part:
         "Level: the interval of the mean difference holds zero, or there is one seed only."
     )
     sheet = TableOfFigures("Differences", headings, rows, note)
-    introduction = (
-        "The particles as published (multinomial resampling at every step) with one change each. Systematic: that "
-        "scheme; postponed: resampling only where the effective sample size is below half of the pool; tempered: the "
-        "likelihood to the power 1/2; age limit: two updates; random: the power 0, which looks at no likelihood."
-    )
+    said = "; ".join(CHANGES[name] for name in found if name in CHANGES)
+    introduction = f"The particles as published (multinomial resampling at every step) with one change each. {said}."
     return Part("variants", "What helps", introduction, [sheet])
 
 
@@ -137,7 +143,8 @@ def _inside(found: Results, scale: Scale) -> Part:
         "Effective sample size as a share of the pool, slots in use, mean age in updates: over the last quarter of "
         "training. Classes: effective "
         "number of classes in the bank, by weight. Own class: the share of a query's negatives, weighed as in the "
-        "loss, that are of its own class, and the same if all negatives pulled alike."
+        "loss, that are of its own class, and the same if all negatives pulled alike. A negative's class is taken from "
+        "the held-out query next to it, which favours the own class; compare banks, not with other figures."
     )
     sheet = TableOfFigures("Inside the bank", headings, rows, note)
     return Part("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
@@ -202,15 +209,16 @@ def _sample_size(found: Results, scale: Scale) -> str:
 
 
 def _loss(found: Results) -> str:
-    queue, particles = (roughness(found[name].curve("train/loss")) for name in (QUEUE, PUBLISHED))
-    if queue is None or particles is None:
+    rough = {name: [roughness(one.curve("train/loss")) for one in found[name].done] for name in (QUEUE, PUBLISHED)}
+    pairs = [(a, b) for a, b in zip(rough[QUEUE], rough[PUBLISHED], strict=True) if a is not None and b is not None]
+    if not pairs:
         return ""
-    words = (
-        "rougher than" if queue > 1.1 * particles else "smoother than" if queue < 0.9 * particles else "as smooth as"
-    )
+    words = {"beats": "rougher than", "trails": "smoother than", "level": "as smooth as"}
+    found_here = words[verdict(interval(a - b for a, b in pairs))]
+    queue, particles = (sum(values) / len(pairs) for values in zip(*pairs, strict=True))
     return (
-        f"Over the last half the queue's loss is {words} the particles' ({queue:.3f} and {particles:.3f} nats between "
-        "neighbouring logged steps); in the paper the queue's becomes unstable after 500 epochs."
+        f"Over the last half the queue's loss is {found_here} the particles' ({queue:.3f} and {particles:.3f} nats "
+        "between neighbouring logged steps); in the paper the queue's becomes unstable after 500 epochs."
     )
 
 
@@ -228,17 +236,15 @@ def _negatives(found: Results) -> str:
 def _variants(found: Results) -> str:
     others = [name for name in found if name not in (QUEUE, PUBLISHED)]
     gaps = {name: difference(found[name], found[PUBLISHED], BACKBONE) for name in others}
-    better = [name for name, gap in gaps.items() if verdict(gap) == "beats"]
-    known = {name: gap for name, gap in gaps.items() if gap is not None}
-    if not known:
-        return ""
-    best = max(known, key=lambda name: known[name].mean)
-    said = f"{found[best].label} ({points(known[best])} points against the particles as published)"
-    if not better:
-        return f"No variant can be told from the particles as published; the highest is {said}."
-    names = ", ".join(CASES[name].label for name in better)
-    end = " Where the random bank helps as much, it is the weighting that costs." if RANDOM in better else ""
-    return f"Better than the particles as published: {names}; the best is {said}.{end}"
+    said = {"beats": "Better than the particles as published", "trails": "Worse", "level": "Level with them"}
+    groups = {word: [name for name in others if verdict(gaps[name]) == word] for word in said}
+    parts = [
+        f"{said[word]}: {', '.join(f'{found[name].label} ({points(gaps[name])} points)' for name in names)}."
+        for word, names in groups.items()
+        if names
+    ]
+    end = "Where the random bank helps as much, it is the weighting that costs."
+    return " ".join([*parts, *([end] if RANDOM in groups["beats"] else [])])
 
 
 def _number(value: float | None, form: str = "{:.3f}") -> str:

@@ -1,7 +1,8 @@
 """The methods at one budget, each at a learning rate that it chose itself from a declared few.
 
-The choice looks at validation samples only: a linear probe fitted to most of the training samples and judged on the
-rest. Held-out samples have no say in it. A search at the full budget is the first seed of the rate it chooses.
+The choice looks at validation samples only: a linear probe fitted to 10,000 training samples and judged on 5,000
+others (two thirds and the rest, of fewer). Held-out samples have no say in it. A search at the full budget is the first
+seed of the rate it chooses.
 
 Trainings:
 
@@ -13,6 +14,8 @@ Trainings:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,9 +49,11 @@ class Case(NamedTuple):
     recipe: str
     options: Mapping[str, object]
 
-    def method(self) -> Method:
-        """Objective and the projector that all have in common."""
-        return RECIPES[self.recipe](**self.options, width=WIDTH)._replace(projector=two_layers)
+    def method(self, seed: int) -> Method:
+        """Objective and the projector that all have in common; the seed is that of resampled particles."""
+        make = RECIPES[self.recipe]
+        drawn = {"seed": seed} if "seed" in signature(make).parameters else {}
+        return make(**self.options, **drawn, width=WIDTH)._replace(projector=two_layers)
 
 
 BANK = 4096
@@ -111,7 +116,13 @@ class Scale:
         setup = replace(self.setup, optimizer=replace(optimizer, learning_rate=rate), run=run_of)
         facts = {"recipe": case.recipe, "width": WIDTH, **case.options}
         return Trial(
-            f"{name}-lr{rate:g}-e{epochs}-s{seed}", case.method, setup, facts, seed, online=True, labels=self.labels
+            f"{name}-lr{rate:g}-e{epochs}-s{seed}",
+            partial(case.method, seed),
+            setup,
+            facts,
+            seed,
+            online=True,
+            labels=self.labels,
         )
 
 

@@ -1,6 +1,7 @@
 """The baselines experiment, from its scale to results.json and a page."""
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 from jointlaw.experiments.baselines import CASES, SCALES, Outcome, Scale, run
@@ -8,7 +9,6 @@ from jointlaw.experiments.record import write_record
 from jointlaw.experiments.seeds import difference, points, verdict
 from jointlaw.experiments.seeds_page import findings_part, over_run, probed
 from jointlaw.report.essay import Essay, Part, TableOfFigures
-from jointlaw.training.workspace import environment
 
 BACKBONE, PROJECTOR, NEIGHBOURS = "probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy"
 
@@ -75,8 +75,13 @@ def _order(outcome: Outcome) -> str:
     if len(shown) < 2:
         return ""
     theirs = sorted(shown, key=lambda name: -THEIRS[name])
-    same = "the same as there" if shown == theirs else f"another than there ({_names(theirs)})"
-    return f"Of those that the paper shows, the order here is {_names(shown)}: {same}."
+    against = [
+        f"{CASES[b].label} beats {CASES[a].label}"
+        for a, b in combinations(theirs, 2)
+        if verdict(difference(outcome.found[b], outcome.found[a], BACKBONE)) == "beats"
+    ]
+    said = f"; against it, here {' and '.join(against)}" if against else "; nothing here speaks against it"
+    return f"Of those that the paper shows, the order here is {_names(shown)}, there {_names(theirs)}{said}."
 
 
 def _bank(outcome: Outcome) -> str:
@@ -94,11 +99,12 @@ def _left_out(outcome: Outcome) -> str:
     if not others or not shown:
         return ""
     lowest = outcome.found[shown[-1]]
-    above = [name for name in others if _score(outcome, name) >= _score(outcome, shown[-1])]
-    below = [name for name in others if name not in above]
-    said = [f"{_names(above)} reach or pass {lowest.label}, the lowest of those that it shows"] if above else []
-    said += [f"{_names(below)} stay below {'it' if above else lowest.label}"] if below else []
-    return f"Of those that the paper leaves out, {'; '.join(said)}."
+    words = {"beats": "above", "level": "level with", "trails": "below"}
+    groups: dict[str, list[str]] = {word: [] for word in words}
+    for name in others:
+        groups[verdict(difference(outcome.found[name], lowest, BACKBONE))].append(name)
+    said = "; ".join(f"{words[word]} it {_names(names)}" for word, names in groups.items() if names)
+    return f"{lowest.label} is the lowest of those that the paper shows; of those that it leaves out, {said}."
 
 
 def _edges(outcome: Outcome) -> str:
@@ -128,11 +134,11 @@ def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
     budget = (
         f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, {scale.epochs:,} "
         f"{'epoch' if scale.epochs == 1 else 'epochs'} in batches of {scale.setup.run.batch}, {seeds}. "
-        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds)."
+        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds), each by itself."
     )
     parts = [findings_part(findings(outcome)), _figures(outcome), _search(outcome, scale), _course(outcome)]
     command = f"jointlaw reproduce baselines --scale={name} --seed={seed}"
-    return Essay("Baselines at one budget", command, INTRODUCTION + budget, parts, environment())
+    return Essay("Baselines at one budget", command, INTRODUCTION + budget, parts)
 
 
 def _figures(outcome: Outcome) -> Part:

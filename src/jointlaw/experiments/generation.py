@@ -111,7 +111,8 @@ class Ground(NamedTuple):
 
     Attributes:
         classifier: whose features they are compared in.
-        features: of real held-out images ``[J, F]``.
+        features: of real held-out images ``[J, F]``: ``judged`` of them, or half of what there are.
+        rest: positions of as many other held-out images.
         share: of each class among the training images.
         train: pixels of training images ``[N, P]``, in shares of full brightness.
         held_out: pixels of the real held-out images ``[J, P]``.
@@ -119,6 +120,7 @@ class Ground(NamedTuple):
 
     classifier: Classifier
     features: Tensor
+    rest: Tensor
     share: Tensor
     train: Tensor
     held_out: Tensor
@@ -133,7 +135,7 @@ class Encoded(NamedTuple):
         decoder: of its embeddings.
         train: clean embeddings of the training images.
         held_out: of the held-out ones.
-        figures: ``probe`` (linear, of the backbone), ``mse`` and ``explained`` of the decoder on held-out images.
+        figures: ``probe`` (linear, of the backbone) and ``mse`` of the decoder on held-out images.
     """
 
     name: str
@@ -209,13 +211,13 @@ def solve(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> 
     say("classifier")
     classifier = train_classifier(data.train, folder / "classifier.safetensors", scale.classifier_epochs, seed)
     ground = _ground(classifier, data, scale, seed)
-    sampled = [_real(data, ground, scale, seed)]
+    sampled = [_real(data, ground, seed)]
     encoded = []
     for one in done:
         say(f"{one.trial.name}: decoder")
         encoder = _encoded(one, scale, seed)
         encoded.append(encoder)
-        sampled.append(_decoded(encoder, data, ground, scale))
+        sampled.append(_decoded(encoder, ground))
         for name, law in laws(encoder, scale, seed).items():
             say(f"{name}: samples")
             sampled.append(_sampled(name, encoder, law, ground, scale, seed))
@@ -239,10 +241,12 @@ def laws(encoder: Encoded, scale: Scale, seed: int) -> dict[str, Latent]:
 
 
 def _ground(classifier: Classifier, data: Data, scale: Scale, seed: int) -> Ground:
-    real = data.held_out.read(_some(len(data.held_out), scale.judged, seed))
+    order = torch.randperm(len(data.held_out), generator=torch.Generator().manual_seed(seed))
+    count = min(scale.judged, len(order) // 2)
+    real, rest = data.held_out.read(order[:count].sort().values), order[count : 2 * count].sort().values
     train = data.train.read(_some(len(data.train), REFERENCE, seed))
     share = shares(data.train.label, int(data.train.label.max()) + 1)
-    return Ground(classifier, classifier.read(real)[0], share, _pixels(train), _pixels(real))
+    return Ground(classifier, classifier.read(real)[0], rest, share, _pixels(train), _pixels(real))
 
 
 def _encoded(done: Done, scale: Scale, seed: int) -> Encoded:
@@ -271,24 +275,24 @@ def _sampled(name: str, encoder: Encoded, law: Latent, ground: Ground, scale: Sc
     sets = []
     for draw in range(scale.draws):
         with torch.no_grad():
-            latent = law.sample((scale.judged,), torch.Generator().manual_seed(1000 * seed + draw))
+            latent = law.sample((len(ground.rest),), torch.Generator().manual_seed(1000 * seed + draw))
         latent = encoder.decoder.surface(latent)
         sets.append((latent, encoder.decoder(latent)))
     figures = {key: interval([value]) for key, value in fixed.items()}
     return Sampled(name, encoder.name, law, *sets[0], {**figures, **_over_sets([x for _, x in sets], ground)})
 
 
-def _decoded(encoder: Encoded, data: Data, ground: Ground, scale: Scale) -> Sampled:
-    """Held-out images that went through encoder and decoder: no law could do better by this decoder."""
-    latent = encoder.held_out[_some(len(data.held_out), scale.judged, seed=0)]
+def _decoded(encoder: Encoded, ground: Ground) -> Sampled:
+    """Other held-out images that went through encoder and decoder: embeddings that no law had to find."""
+    latent = encoder.held_out[ground.rest]
     images = encoder.decoder(latent)
     name = f"{encoder.name}, {DECODED}"
     return Sampled(name, encoder.name, None, latent, images, _over_sets([images], ground))
 
 
-def _real(data: Data, ground: Ground, scale: Scale, seed: int) -> Sampled:
+def _real(data: Data, ground: Ground, seed: int) -> Sampled:
     """Training images in the place of samples; they are not their own nearest training images."""
-    images = data.train.read(_some(len(data.train), scale.judged, seed + 1))
+    images = data.train.read(_some(len(data.train), len(ground.rest), seed + 1))
     figures = _over_sets([images], ground) | {"memorisation": None}
     return Sampled(REAL, "", None, torch.empty(0), images, figures)
 

@@ -15,7 +15,6 @@ from jointlaw.report.canvas import LAW, QUIET, Chart, canvas, tidy
 from jointlaw.report.essay import Essay, Part, Picture, TableOfFigures
 from jointlaw.report.grid import tiled
 from jointlaw.report.pictures import png
-from jointlaw.training.workspace import environment
 
 SHAPE = {
     "log_det": ("mean log det", "{:.1f}"),
@@ -80,7 +79,7 @@ def reproduce(
     found = figures(result)
     facts = {"scale": scale, "seed": seed, "classifier_accuracy": result.accuracy}
     command = f"jointlaw reproduce generation --scale={scale} --seed={seed}"
-    essay = Essay("Generation", command, INTRODUCTION, parts(result, seed), environment())
+    essay = Essay("Generation", command, INTRODUCTION, parts(result, seed))
     write_record(folder, {**facts, **found, "paper": PAPER}, essay)
     return found
 
@@ -118,7 +117,7 @@ def parts(result: Result, seed: int) -> list[Part]:
         Part(
             "samples",
             "Samples",
-            f"{min(SHOWN, result.scale.judged)} of each law's samples, decoded; in the first picture, real images.",
+            f"At most {SHOWN} of each law's samples, decoded; in the first picture, real images.",
             [merit_table(result)],
             pictures=[_grid(one) for one in result.sampled],
         ),
@@ -155,9 +154,10 @@ def merit_table(result: Result) -> TableOfFigures:
     rows = [_row(one.name, one.figures, MERIT) for one in result.sampled]
     scale = result.scale
     note = (
-        f"{scale.judged:,} images against as many held-out ones (or all there are), means over {scale.draws} sets of "
+        f"{len(result.sampled[0].images):,} images against as many held-out ones, means over {scale.draws} sets of "
         "samples with 95 % intervals. The first four (Naeem et al. 2020) in the features of a classifier (accuracy "
-        f"{result.accuracy:.1%}); imbalance: share of the samples that would have to change class; last, the distance "
+        f"{result.accuracy:.1%}) that has learned from the "
+        "training images; imbalance: share of the samples that would have to change class; last, the distance "
         "to the nearest training image over that of held-out images: near 0 means copies. Blurred images lie between "
         "many real ones, which raises density above 1 and lowers recall. One training of each "
         "encoder: the intervals do not tell how much trainings differ."
@@ -200,7 +200,9 @@ def _compared(ours: dict[str, Interval | None], theirs: dict[str, Interval | Non
     if left is None or right is None:
         return "", "", "not measured"
     form = {**SHAPE, **MERIT}[key][1]
-    return form.format(left.mean), form.format(right.mean), "holds" if left.mean > right.mean else "does not hold"
+    gap, noise = left.mean - right.mean, math.hypot(left.half or 0.0, right.half or 0.0)
+    verdict = "too close to tell" if abs(gap) <= noise else "holds" if gap > 0 else "does not hold"
+    return form.format(left.mean), form.format(right.mean), verdict
 
 
 def _isotropic(name: str, width: int) -> list[str]:

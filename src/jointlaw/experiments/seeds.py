@@ -56,7 +56,7 @@ class Found(Measured):
         return [(step, sum(curve[step] for curve in curves) / len(curves)) for step in steps]
 
 
-def difference(one: Found, other: Found, key: str) -> Interval | None:
+def difference(one: Measured, other: Measured, key: str) -> Interval | None:
     """``one`` minus ``other``, seed by seed, with the interval of the mean difference."""
     pairs = zip(one.values(key), other.values(key), strict=True)
     return interval(a - b for a, b in pairs if a is not None and b is not None)

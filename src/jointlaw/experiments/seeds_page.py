@@ -12,7 +12,7 @@ COLOURS = 5
 
 def probed(labels: int | None) -> str:
     """What a reader must know of the probes' labels: nothing where they learn from all."""
-    return "" if labels is None else f"Probes learn from {labels:,} of the labels. "
+    return "" if labels is None else f"The probes of the tables are fitted to {labels:,} labelled samples. "
 
 
 def findings_part(findings: Sequence[str]) -> Part:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,10 +111,9 @@ def _one(trial: Trial, folder: Path, place: str, say: Callable[[str], None], ext
         workspace.check_same(trial.config)
         say(f"{place} {trial.name}: done before")
         return Done(trial, json.loads(workspace.results.read_text(encoding="utf-8")), workspace)
-    started = workspace.config.exists()
-    if started and not workspace.last.exists():
-        workspace.abandon()  # stopped before its first checkpoint: nothing was learned yet
-        started = False
+    started = workspace.last.exists()
+    if not started and folder.exists():
+        shutil.rmtree(folder)  # stopped before its first checkpoint: nothing was learned yet
     say(f"{place} {trial.name}: {'goes on' if started else 'starts'}")
     if started:
         workspace.resume(trial.config)

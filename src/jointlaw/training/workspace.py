@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -171,8 +172,9 @@ def environment() -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def _commit() -> str:
-    """The commit of the source, marked "dirty" where files differ from it."""
+    """The commit of the source when it was first asked for, marked "dirty" where files differ from it."""
     if not _git("ls-files", Path(__file__).name):
         return "unknown: not a checkout"
     return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
