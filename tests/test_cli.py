@@ -47,6 +47,11 @@ def pipeline(sample: torch.Tensor) -> torch.Tensor:
     return sample.float() / 255 + 0.1 * torch.randn(sample.shape)
 
 
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
@@ -136,7 +141,7 @@ class TestCommandsOnARun:
     def test_embed(self, done: Path, tmp_path: Path) -> None:
         for name in ("e.parquet", "e.npz", "e.csr.npz"):
             assert main(["embed", str(done), str(tmp_path / name)]) == 0
-        dense = np.load(tmp_path / "e.npz")
+        dense = arrays(tmp_path / "e.npz")
         sparse = scipy.sparse.load_npz(tmp_path / "e.csr.npz")
         table = pyarrow.parquet.read_table(tmp_path / "e.parquet")
         assert dense["embeddings"].shape == sparse.shape == (359, 32)
@@ -145,12 +150,12 @@ class TestCommandsOnARun:
 
     def test_embed_other_parts_and_data(self, done: Path, tmp_path: Path) -> None:
         assert main(["embed", str(done), str(tmp_path / "all.npz"), "--part=all", "--which=features"]) == 0
-        assert len(np.load(tmp_path / "all.npz")["features"]) == 1797
+        assert len(arrays(tmp_path / "all.npz")["features"]) == 1797
         images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
         np.savez(tmp_path / "x.npz", x=images)
         other = f"--data=tensors:{tmp_path / 'x.npz'}"
         assert main(["embed", str(done), str(tmp_path / "other.npz"), other, "--part=all"]) == 0
-        assert len(np.load(tmp_path / "other.npz")["embeddings"]) == 20
+        assert len(arrays(tmp_path / "other.npz")["embeddings"]) == 20
 
     def test_embed_replaces_a_file_only_when_told(
         self, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

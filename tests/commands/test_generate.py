@@ -36,6 +36,11 @@ def copy(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
 def size_of(path: Path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size
@@ -53,7 +58,7 @@ def test_a_decoder_is_kept_and_judged_on_held_out_images(run: Path) -> None:
 
 def test_samples_are_written_judged_and_repeatable(copy: Path) -> None:
     assert main(["sample", str(copy), "--count=10", "--seed=3"]) == 0
-    first = dict(np.load(copy / "samples.npz"))
+    first = arrays(copy / "samples.npz")
     assert first["images"].shape == (10, 1, 8, 8)
     assert first["images"].dtype == np.uint8
     assert first["latents"].shape[0] == 10
@@ -63,7 +68,7 @@ def test_samples_are_written_judged_and_repeatable(copy: Path) -> None:
     assert figures["samples.memorisation"] > 0
     assert (copy / "samples.html").read_text().count('<img class="pixels"') == 2
     assert main(["sample", str(copy), "--count=10", "--seed=3"]) == 0
-    assert all(np.array_equal(first[name], array) for name, array in np.load(copy / "samples.npz").items())
+    assert all(np.array_equal(first[name], array) for name, array in arrays(copy / "samples.npz").items())
     assert not list(copy.glob("*.part"))
 
 
@@ -91,7 +96,7 @@ def sampled_page(folder: Path) -> str:
 @pytest.mark.parametrize("seen", ["left", "top"])
 def test_halves_are_completed_in_several_ways(copy: Path, seen: str) -> None:
     assert main(["sample", str(copy), "--count=17", f"--given={seen}"]) == 0
-    found = np.load(copy / "completions.npz")
+    found = arrays(copy / "completions.npz")
     half, whole = found["half"], found["whole"]
     assert found["images"].shape == (3, 8, 1, 8, 8)
     assert found["latents"].shape[:2] == (3, 8)
