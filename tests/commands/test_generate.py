@@ -142,9 +142,11 @@ def test_a_classifier_is_trained_once(tmp_path: Path) -> None:
     first = train_classifier(source, path, epochs=4)
     assert first.accuracy(load("digits").held_out) > 0.85
     kept = load_file(path)
-    save_file({**kept, "head.bias": kept["head.bias"] + 1}, path)
+    save_file({**kept, "head.bias": kept["head.bias"] + 1}, path, {"epochs": "4", "seed": "0"})
     again = train_classifier(source, path, epochs=4)
     torch.testing.assert_close(again.head.bias, first.head.bias + 1)
     features, label = again.read(source.read(torch.arange(5)))
     assert features.shape == (5, 128)
     assert label.shape == (5,)
+    with pytest.raises(ValueError, match="'epochs': '5'"):
+        train_classifier(source, path, epochs=5)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jointlaw.experiments.trials import Trial, carry_out, interval, trained
-from jointlaw.training.recipes import RECIPES
+from jointlaw.experiments.trials import Trial, bound, carry_out, interval, trained
+from jointlaw.training.optimizers import AdamW
+from jointlaw.training.recipes import RECIPES, Method
 from jointlaw.training.setup import Run, Setup
 
 
@@ -41,6 +42,22 @@ def test_other_facts_in_the_same_folder_are_refused(tmp_path: Path) -> None:
     carry_out([trial()], tmp_path, lambda _: None)
     with pytest.raises(ValueError, match="weight"):
         carry_out([trial(weight=2)], tmp_path, lambda _: None)
+
+
+def test_facts_hold_every_option_of_a_recipe() -> None:
+    def recipe(*, width: int = 3, slices: object = None, seed: int = 0) -> Method:
+        return RECIPES["vicreg"](width=width)
+
+    assert bound(recipe) == {"width": 3, "slices": None}
+    assert bound(recipe, width=4, slices=(1, 2)) == {"width": 4, "slices": "(1, 2)"}
+
+
+def test_a_default_is_no_other_fact_than_its_value() -> None:
+    one = trial()
+    assert one.setup.optimizer is None
+    named = replace(one, setup=replace(one.setup, optimizer=AdamW()))
+    other = replace(one, setup=replace(one.setup, optimizer=AdamW(learning_rate=1.0)))
+    assert one.config == named.config != other.config
 
 
 def test_a_trial_stopped_before_its_first_checkpoint_starts_anew(tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ class Scale:
             bank = case.bank(self.size, WIDTH, self.temperature, seed)
             return Method(MoCo(bank, self.temperature), two_layers, self.momentum)
 
-        shared = {"size": self.size, "temperature": self.temperature, "momentum": self.momentum}
+        loss = {"temperature": self.temperature, "momentum": self.momentum}
+        shared = {"size": self.size, **loss, "projector": f"512-{WIDTH}"}
         options = {"bank": "queue"} if case.options is None else {"bank": "particles", **case.options}
         return Trial(
             f"{name}-s{seed}", method, self.setup, {**options, **shared}, seed, online=True, labels=self.labels

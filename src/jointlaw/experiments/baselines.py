@@ -25,7 +25,7 @@ from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.probes import linear_probe
 from jointlaw.experiments.banks import CIFAR_VIEWS, WIDTH, two_layers
 from jointlaw.experiments.seeds import Found
-from jointlaw.experiments.trials import Done, Figures, Trial, carry_out
+from jointlaw.experiments.trials import Done, Figures, Trial, bound, carry_out
 from jointlaw.training.datamodule import clean_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.optimizers import SGD, AdamW
@@ -114,7 +114,7 @@ class Scale:
         optimizer = AdamW() if self.setup.optimizer is None else self.setup.optimizer
         run_of = replace(self.setup.run, epochs=epochs)
         setup = replace(self.setup, optimizer=replace(optimizer, learning_rate=rate), run=run_of)
-        facts = {"recipe": case.recipe, "width": WIDTH, **case.options}
+        facts = {"recipe": case.recipe, **bound(RECIPES[case.recipe], **case.options, width=WIDTH), "projector": 512}
         return Trial(
             f"{name}-lr{rate:g}-e{epochs}-s{seed}",
             partial(case.method, seed),

@@ -13,6 +13,7 @@ their size; samples are measured.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
 from jointlaw.densities.fit import fit_gaussian
 from jointlaw.evaluation.generation import geometry, imbalance, memorisation, overlap, shares
 from jointlaw.evaluation.joint import representations
-from jointlaw.experiments.trials import Done, Interval, Trial, carry_out, interval, trained
+from jointlaw.experiments.trials import Done, Interval, Trial, bound, carry_out, interval, trained
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.mixture import JointMixture
 from jointlaw.objectives.gmje import GMJE
@@ -96,11 +97,7 @@ ITERATIONS = 20
 REFERENCE = 10_000
 """Training images among which the nearest is looked for, at most."""
 
-METHODS: dict[str, Callable[[Scale], Method]] = {
-    "SimCLR": lambda scale: simclr(width=scale.width),
-    "GJE": lambda scale: primal_gje(width=scale.width),
-    "GMJE": lambda scale: gmje(width=scale.width, components=scale.components),
-}
+METHODS: dict[str, Callable[..., Method]] = {"SimCLR": simclr, "GJE": primal_gje, "GMJE": gmje}
 """Encoder -> its recipe."""
 
 REAL, DECODED = "training images", "decoded held-out images"
@@ -189,10 +186,11 @@ def trials(scale: Scale, seed: int) -> list[Trial]:
     setup = Setup(
         data=scale.data, download=True, encoder=scale.encoder, views=scale.views, optimizer=optimizer, run=run
     )
-    facts = {"width": scale.width, "components": scale.components}
 
     def trial(name: str) -> Trial:
-        return Trial(name, lambda: METHODS[name](scale), setup, {"method": name, **facts}, seed)
+        options = {"width": scale.width, **({"components": scale.components} if name == "GMJE" else {})}
+        facts = {"method": name, **bound(METHODS[name], **options)}
+        return Trial(name, partial(METHODS[name], **options), setup, facts, seed)
 
     return [trial(name) for name in METHODS]
 

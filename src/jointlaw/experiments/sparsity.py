@@ -123,7 +123,7 @@ class Scale:
 
     def _trial(self, case: Case, seed: int) -> Trial:
         other = ", ".join(f"{place.name}={place.spec}" for place in self.elsewhere)
-        facts = {**case.facts, "width": self.width, "elsewhere": other, "resolution": self.setup.resolution}
+        facts = {**case.facts, "width": self.width, "hidden": self.width, "elsewhere": other}
         return Trial(
             f"{case.name}-s{seed}", lambda: case.method(self.width, seed), self.setup, facts, seed, labels=self.labels
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from jointlaw.experiments.trials import bound
 from jointlaw.functional.families import Eigen, LowerEigen, Slices, Uniform
 from jointlaw.functional.targets import TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
@@ -88,7 +89,7 @@ def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
     words = ablation(features, target)
     plain = features and target
     name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
-    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), **kept}
+    facts = {"recipe": "rectified-lpjepa", **bound(rectified_lpjepa, **dial._asdict(), **kept)}
     return Case(name, dial.label if plain else words, method, facts, dial)
 
 
@@ -103,7 +104,8 @@ def published(dial: Dial, count: int, family: str = "uniform") -> Case:
         slices, targets = FAMILIES[family](count), TwoSample(shared=False)
         return rectified_lpjepa(**dial._asdict(), width=width, seed=seed, rate=0.0, slices=slices, targets=targets)
 
-    facts = {"recipe": "rectified-lpjepa", **dial._asdict(), "slices": family, "count": count, "targets": "two-sample"}
+    form = {"rate": 0.0, "slices": f"{count} {family}", "targets": "two-sample"}
+    facts = {"recipe": "rectified-lpjepa", **bound(rectified_lpjepa, **dial._asdict(), **form)}
     return Case(f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}", method, facts, dial)
 
 
@@ -117,4 +119,4 @@ def baseline(recipe: str) -> Case:
     def method(width: int, _: int) -> Method:  # none of them has slices to seed
         return RECIPES[recipe](width=width, hidden=width)
 
-    return Case(recipe, BASELINES[recipe], method, {"recipe": recipe})
+    return Case(recipe, BASELINES[recipe], method, {"recipe": recipe, **bound(RECIPES[recipe])})

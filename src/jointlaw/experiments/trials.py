@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ from jointlaw.evaluation.judge import judge
 from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
+from jointlaw.training.optimizers import AdamW
 from jointlaw.training.recipes import Method
-from jointlaw.training.run import fit
+from jointlaw.training.run import choose_precision, fit
 from jointlaw.training.samples import Data
 from jointlaw.training.setup import Setup
 from jointlaw.training.workspace import Workspace
@@ -55,12 +57,11 @@ class Trial:
     @property
     def config(self) -> str:
         """All that determines the result, as YAML."""
-        run = self.setup.run
-        budget = {"epochs": run.epochs, "batch": run.batch, "precision": run.precision, "seed": self.seed}
-        views = None if self.setup.views is None else str(self.setup.views)
-        optimizer = None if self.setup.optimizer is None else str(self.setup.optimizer)
-        shared = {"data": self.setup.data, "encoder": self.setup.encoder, "views": views, "optimizer": optimizer}
-        return yaml.safe_dump({**self.facts, **shared, **budget, "labels": self.labels}, sort_keys=True)
+        setup, run = self.setup, self.setup.run
+        budget = {"epochs": run.epochs, "batch": run.batch, "precision": choose_precision(run), "seed": self.seed}
+        steps = {"clip": run.clip, "accumulate": run.accumulate, "optimizer": setup.optimizer or AdamW()}
+        shared = {name: getattr(setup, name) for name in ("data", "resolution", "encoder", "small_stem", "views")}
+        return yaml.safe_dump(plain({**self.facts, **shared, **steps, **budget, "labels": self.labels}), sort_keys=True)
 
 
 class Done(NamedTuple):
@@ -80,6 +81,20 @@ class Done(NamedTuple):
         """(step, value) of a logged metric; empty if it was never logged."""
         history = read_history(self.workspace.folder / "metrics.csv")
         return [(float(step), row[key]) for step, row in history.items() if key in row]
+
+
+def bound(make: Callable[..., Method], **options: object) -> dict[str, object]:
+    """All options of a recipe, defaults included, as facts of a trial: a changed default makes another trial."""
+    defaults = {name: parameter.default for name, parameter in signature(make).parameters.items()}
+    return plain({name: value for name, value in {**defaults, **options}.items() if name != "seed"})
+
+
+def plain(values: Mapping[str, object]) -> dict[str, object]:
+    """Values that YAML can hold: what is not is written as Python would."""
+    return {
+        name: value if value is None or isinstance(value, bool | int | float | str) else str(value)
+        for name, value in values.items()
+    }
 
 
 def carry_out(

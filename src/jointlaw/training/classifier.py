@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -73,20 +74,25 @@ def train_classifier(source: Source, path: Path, epochs: int, seed: int = 0) -> 
     Adam at 2e-3, falling along a cosine; batches of 128; no augmentation.
 
     Raises:
-        ValueError: if samples are no images, or some have no label.
+        ValueError: if samples are no images, some have no label, or the file holds one trained otherwise.
     """
     if len(source.shape) != 3 or not bool((source.label >= 0).all()):
         raise ValueError("train_classifier: expected images that all have labels, found others. Choose labelled data.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         classifier = Classifier(source.shape[0], int(source.label.max()) + 1)
+    how = {"epochs": str(epochs), "seed": str(seed)}
     if path.exists():
+        with safe_open(path, "pt") as file:
+            found = file.metadata()
+        if found != how:
+            raise ValueError(f"{path}: expected a classifier trained by {how}, found {found}. Delete the file.")
         classifier.load_state_dict(load_file(path))
         return classifier.eval()
     classifier.train()
     batch = batches_of(128, len(source))
     descend(_Naming(classifier, source), torch.arange(len(source)), epochs=epochs, lr=2e-3, batch=batch, seed=seed)
     part = path.with_suffix(".part")
-    save_file({name: value.contiguous() for name, value in classifier.state_dict().items()}, part)
+    save_file({name: value.contiguous() for name, value in classifier.state_dict().items()}, part, how)
     os.replace(part, path)
     return classifier.eval()
