@@ -128,18 +128,23 @@ def falls_late(found: Results, scale: Scale, key: str) -> Claim | None:
     known = [(1 - l0, value, one) for l0, value, one in points if l0 is not None and value is not None]
     if not known:
         return None
-    _, best, champion = max(known, key=itemgetter(1))
-    fallen = [(z, v, one) for z, v, one in known if v < best - max(POINT, difference(champion, one, key)[1])]
+    peak, best, champion = max(known, key=itemgetter(1))
+    beyond = [(z, v, one) for z, v, one in known if z > peak]  # a denser setting that is worse has not fallen
+    fallen = [(z, v, one) for z, v, one in beyond if v < best - max(POINT, difference(champion, one, key)[1])]
     sparsest = max(known, key=itemgetter(0))
     name = "backbone" if key == BACKBONE else "projector"
     text = f"Accuracy falls only beyond 95 % zeros ({name})."
     if not fallen:
-        words = f"No setting, up to {share(sparsest[0])} zeros, lies a point and the noise below the best ({best:.1%})."
+        words = (
+            f"No setting beyond the best ({best:.1%} with {share(peak)} zeros), up to {share(sparsest[0])} zeros, lies "
+            "a point and the noise below it."
+        )
         return Claim(text, words, HOLDS if sparsest[0] > LATE else OPEN)
     zeros, value, first = min(fallen, key=itemgetter(0))
     words = (
-        f"The densest to lie a point, and the noise, below the best ({best:.1%}) is {first.case.label} with "
-        f"{share(zeros)} zeros: {value:.1%}. The sparsest, {share(sparsest[0])} zeros, has {sparsest[1]:.1%}."
+        f"The best is {champion.case.label}, {best:.1%} with {share(peak)} zeros; the densest beyond it to lie a "
+        f"point, and the noise, below is {first.case.label} with {share(zeros)} zeros: {value:.1%}. The sparsest, "
+        f"{share(sparsest[0])} zeros, has {sparsest[1]:.1%}."
     )
     return Claim(text, words, HOLDS if zeros > LATE else FAILS)
 
@@ -192,11 +197,16 @@ def only_both(found: Results, scale: Scale) -> Claim | None:
         other_l0 = other.mean(L0)
         if gap is not None and other_l0 is not None and gap <= noise and other_l0 <= 1.5 * l0:
             rivals.append(other.case.label)
-    costs = [f"{other.case.label} {_percent(other.mean(BACKBONE))} at {share(other.mean(L0))}" for other in others]
+    costs = [
+        f"{one.case.label} {_percent(one.mean(BACKBONE))} at {share(one.mean(L0))}, "
+        f"{_percent(one.mean('dead_units'))} dead"
+        for one in others
+    ]
     best = max(value for one in (both, *others) if (value := one.mean(BACKBONE)) is not None)
     accurate = (both.mean(BACKBONE) or 0.0) >= best - POINT
     words = (
-        f"Both rectified: {_percent(both.mean(BACKBONE))} (backbone) with {share(l0)} of the units active; "
+        f"Both rectified: {_percent(both.mean(BACKBONE))} (backbone) with {share(l0)} of the units active, "
+        f"{_percent(both.mean('dead_units'))} dead; "
         f"{'; '.join(costs)}."
         + (f" As accurate and about as sparse: {', '.join(rivals)}." if rivals else "")
         + ("" if accurate else " Both rectified is more than a point below the best.")
