@@ -243,6 +243,7 @@ def test_the_page_shows_every_part(tmp_path: Path) -> None:
         assert f'id="plot-{plot}"' in page
     assert all(claim.found in page.replace("&#39;", "'") for claim in claims(found, SMOKE))
     assert "does not agree" not in page
+    assert "planned (within 5 % of it" in page
     assert SMOKE.caution in page
     results = sparsity_page.gathered("smoke", 0, found)
     assert json.loads(json.dumps(results)) == results

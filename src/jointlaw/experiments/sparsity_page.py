@@ -186,7 +186,7 @@ def _dial(found: Results, scale: Scale) -> Part:
             body.append([dial.label, f"{dial.planned:.3g}", _text(one, L0), f"{dial.planned_l1:.3f}", *others, law])
     introduction = (
         f"The library's form: a threshold per unit, default slices. {kept} of {len(rows)} settings measure what was "
-        "planned ({EXACT})."
+        f"planned ({EXACT})."
     )
     note = "Measured on held-out samples in views drawn as in training. Entropies are of a unit, in nats."
     plots = [charts.dial(found, scale), charts.entropies(found, scale), charts.dead(found, scale)]
