@@ -11,6 +11,7 @@ from jointlaw.experiments.sparsity_cases import BASELINES, Dial, ours, published
 from jointlaw.experiments.sparsity_claims import (
     ABLATED,
     BACKBONE,
+    EXACT,
     HOLDS,
     L0,
     PROJECTOR,
