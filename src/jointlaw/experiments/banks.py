@@ -3,7 +3,7 @@
 Trainings:
 
 - ``smoke``: 7 banks of 2 epochs of digits, one seed;
-- ``cpu``: 6 banks of 4 epochs of Fashion-MNIST with 3 seeds, 72 epochs and 18 judgements, an hour on two slow cores;
+- ``cpu``: 6 banks of 4 epochs of Fashion-MNIST with 3 seeds, 72 epochs and 18 judgements: two hours on one slow core;
 - ``paper``: the queue and the particles as published, 1,000 epochs of CIFAR-10 with a ResNet-18, and the five variants,
   with 3 seeds each.
 """

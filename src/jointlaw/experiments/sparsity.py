@@ -3,7 +3,7 @@
 Trainings (settings, some of them with several seeds):
 
 - ``smoke``: 15 of 2 epochs, digits;
-- ``cpu``: 65 of 1 epoch of Fashion-MNIST (468 steps), a minute and a half each, an hour on two slow cores;
+- ``cpu``: 65 of 1 epoch of Fashion-MNIST (468 steps), two hours on one slow core;
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
 
