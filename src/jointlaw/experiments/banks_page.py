@@ -21,7 +21,7 @@ INTRODUCTION = (
 )
 
 CHANGES = {
-    "systematic": "Systematic: that scheme",
+    "systematic": "systematic: that scheme",
     "postponed": "postponed: resampling only where the effective sample size is below half of the pool",
     "tempered": "tempered: the likelihood to the power 1/2",
     "aged": "age limit: two updates",
@@ -126,7 +126,7 @@ def _variants_part(found: Results) -> Part:
     )
     sheet = TableOfFigures("Differences", headings, rows, note)
     said = "; ".join(CHANGES[name] for name in found if name in CHANGES)
-    introduction = f"The particles as published (multinomial resampling at every step) with one change each. {said}."
+    introduction = f"The particles as published (multinomial resampling at every step) with one change each: {said}."
     return Part("variants", "What helps", introduction, [sheet])
 
 
@@ -236,10 +236,10 @@ def _negatives(found: Results) -> str:
 def _variants(found: Results) -> str:
     others = [name for name in found if name not in (QUEUE, PUBLISHED)]
     gaps = {name: difference(found[name], found[PUBLISHED], BACKBONE) for name in others}
-    said = {"beats": "Better than the particles as published", "trails": "Worse", "level": "Level with them"}
+    said = {"beats": "Better than", "trails": "Worse than", "level": "Level with"}
     groups = {word: [name for name in others if verdict(gaps[name]) == word] for word in said}
     parts = [
-        f"{said[word]}: {', '.join(f'{found[name].label} ({points(gaps[name])} points)' for name in names)}."
+        f"{said[word]} the particles as published: {', '.join(f'{found[name].label} ({points(gaps[name])} points)' for name in names)}."
         for word, names in groups.items()
         if names
     ]
