@@ -238,11 +238,11 @@ def _variants(found: Results) -> str:
     gaps = {name: difference(found[name], found[PUBLISHED], BACKBONE) for name in others}
     said = {"beats": "Better than", "trails": "Worse than", "level": "Level with"}
     groups = {word: [name for name in others if verdict(gaps[name]) == word] for word in said}
-    parts = [
-        f"{said[word]} the particles as published: {', '.join(f'{found[name].label} ({points(gaps[name])} points)' for name in names)}."
-        for word, names in groups.items()
-        if names
-    ]
+
+    def named(names: list[str]) -> str:
+        return ", ".join(f"{found[name].label} ({points(gaps[name])} points)" for name in names)
+
+    parts = [f"{said[word]} the particles as published: {named(names)}." for word, names in groups.items() if names]
     end = "Where the random bank helps as much, it is the weighting that costs."
     return " ".join([*parts, *([end] if RANDOM in groups["beats"] else [])])
 
