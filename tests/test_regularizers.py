@@ -39,6 +39,16 @@ SLICES: dict[str, Slices] = {
 }
 
 
+class Given(Slices):
+    """The rows of a matrix."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+
+    def blocks(self, columns, generator):
+        yield 1 / len(self.matrix), slicing.Dense(self.matrix)
+
+
 def embeddings(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=Generator().manual_seed(seed)).relu()
 
@@ -138,6 +148,17 @@ def test_gradients_flow_to_every_view_and_equal_finite_differences() -> None:
     distance = SlicedWasserstein(law, SLICES["mixture"])
     z = torch.randn(2, 6, 32, generator=Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(distance, z)
+
+
+@pytest.mark.parametrize("make", [lambda slices: SlicedWasserstein(law, slices), lambda slices: SIGReg(slices)])
+def test_slices_that_depend_on_the_batch_are_of_each_view_in_turn(make) -> None:
+    z = embeddings(3, 24, 32)
+    distance = make(Eigen())
+    for view in (0, 1, 2, 0):
+        fixed = make(Given(torch.linalg.svd(z[view] - z[view].mean(0), full_matrices=False).Vh[:23]))
+        fixed.step = distance.step  # of drawn targets
+        torch.testing.assert_close(distance(z), fixed(z), rtol=1e-4, atol=1e-6)
+        distance.update()
 
 
 def test_mixture_value_is_the_weighted_mean_of_its_families() -> None:

@@ -174,6 +174,38 @@ def test_a_batch_smaller_than_the_width_has_one_vector_fewer_than_samples(genera
     assert block.count == 9
 
 
+@pytest.mark.parametrize(("family", "count"), [(Eigen, 9), (LowerEigen, 5)])
+def test_eigen_slices_without_a_count_are_the_vectors_alone(family, count: int, generator: Generator) -> None:
+    [(weight, block)] = list(family().blocks(columns(24, generator, samples=10), generator))
+    assert block.count == count
+    assert weight == pytest.approx(1 / count)
+
+
+@pytest.mark.parametrize("family", [Eigen, LowerEigen])
+def test_eigen_slices_of_some_samples_are_other_ones_at_every_draw(family, generator: Generator) -> None:
+    x = columns(24, generator)
+    first, second = (next(family(samples=11).blocks(x, generator))[1] for _ in range(2))
+    assert first.count == second.count == (10 if family is Eigen else 5)
+    assert not torch.allclose(matrix(first), matrix(second))
+
+
+@pytest.mark.parametrize("samples", [10, 60])
+def test_eigen_slices_of_collapsed_embeddings_are_orthonormal(samples: int, generator: Generator) -> None:
+    [(_, block)] = list(Eigen().blocks(torch.ones(24, samples), generator))
+    torch.testing.assert_close(
+        block.lift(torch.eye(block.count)).T @ block.lift(torch.eye(block.count)), torch.eye(block.count)
+    )
+
+
+def test_eigen_slices_in_single_precision_keep_the_least_directions(generator: Generator) -> None:
+    """Deviations from 1 to 1e-4 of the greatest: what leaks of the great ones into the least would swamp them."""
+    x = columns(24, generator, samples=500) * torch.logspace(0, -4, 24, dtype=torch.float64)[:, None]
+    [(_, block)] = list(LowerEigen().blocks(x.float(), generator))
+    deviations = block.lift(torch.eye(block.count)).T.double() @ x
+    least = torch.linalg.svdvals(x - x.mean(1, keepdim=True))[12:]
+    assert deviations.var(1).sum() <= 1.05 * least.square().sum() / 499
+
+
 def test_uniform_and_haar_slices_are_spread_evenly(generator: Generator) -> None:
     x = columns(16, generator)
     for family in (Uniform(20_000), Orthogonal(20_000)):
@@ -202,6 +234,12 @@ def test_the_same_generator_state_draws_the_same_slices(generator: Generator) ->
 def test_no_slices_is_an_error(build: Callable[[int], Slices]) -> None:
     with pytest.raises(ValueError, match="count >= 1"):
         build(0)
+
+
+@pytest.mark.parametrize("build", [Eigen, LowerEigen])
+def test_a_single_sample_has_no_singular_vectors(build: Callable[..., Slices]) -> None:
+    with pytest.raises(ValueError, match="samples >= 2"):
+        build(samples=1)
 
 
 def test_impossible_mixtures_are_errors() -> None:

@@ -28,7 +28,8 @@ class Slices(ABC):
         """Draw the blocks of one step, each with the weight of one of its slices; all weights sum to one.
 
         Args:
-            columns: embeddings ``[D, M]``, one sample per column. Only data-dependent families read their values.
+            columns: embeddings ``[D, B]`` of one view, one sample per column. Only data-dependent families read their
+                values.
             generator: lives on the device of ``columns``.
         """
 
@@ -144,38 +145,49 @@ class Axes(Slices):
 
 
 class Eigen(Slices):
-    """Right singular vectors of the centred batch (of all processes and views), filled up with uniform slices.
+    """Right singular vectors of one centred view.
 
-    A batch of M samples has ``min(M - 1, D)`` singular vectors. Their slices see every second-order term that
-    variance-covariance regularisation sees.
+    A view of B samples has ``min(B - 1, D)`` singular vectors. Their slices see every second-order term of the view
+    that variance-covariance regularisation sees.
+
+    Args:
+        count: filled up with uniform slices to so many; None is the vectors alone.
+        samples: the vectors are those of at most so many samples, drawn anew at every step; None is all. It bounds the
+            cost of the decomposition, which grows with the cube of the smaller of samples and width.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, appendix.
-    Differs from the authors' code in: one basis for the views together rather than one per view.
+    Differs from the authors' code in: one view's basis serves all views, rather than each its own.
     """
 
-    def __init__(self, count: int) -> None:
-        check.at_least("Eigen", 1, count=count)
-        self.count = count
+    def __init__(self, count: int | None = None, samples: int | None = None) -> None:
+        _check_eigen("Eigen", count, samples)
+        self.count, self.samples = count, samples
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
-        """Decompose the batch and fill up; fewer slices than singular vectors raise a ``ValueError``."""
-        yield from _filled(self.count, _singular_vectors(columns), generator)
+        """Decompose the view and fill up; fewer slices than singular vectors raise a ``ValueError``."""
+        yield from _filled(self.count, _singular_vectors(_some(columns, self.samples, generator)), generator)
 
 
 class LowerEigen(Slices):
-    """The half of the right singular vectors with the least singular values, filled up with uniform slices.
+    """The half of the right singular vectors of one centred view with the least singular values.
+
+    They spread the batch where it is thinnest.
+
+    Args:
+        count: filled up with uniform slices to so many; None is the vectors alone.
+        samples: the vectors are those of at most so many samples, as in `Eigen`.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, appendix.
-    Differs from the authors' code in: one basis for the views together rather than one per view.
+    Differs from the authors' code in: one view's basis serves all views, rather than each its own.
     """
 
-    def __init__(self, count: int) -> None:
-        check.at_least("LowerEigen", 1, count=count)
-        self.count = count
+    def __init__(self, count: int | None = None, samples: int | None = None) -> None:
+        _check_eigen("LowerEigen", count, samples)
+        self.count, self.samples = count, samples
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
-        """Decompose the batch and fill up; fewer slices than vectors raise a ``ValueError``."""
-        vectors = _singular_vectors(columns)
+        """Decompose the view and fill up; fewer slices than vectors raise a ``ValueError``."""
+        vectors = _singular_vectors(_some(columns, self.samples, generator))
         yield from _filled(self.count, vectors[vectors.shape[0] // 2 :], generator)
 
 
@@ -221,20 +233,41 @@ def _factor(order: int, like: Tensor, generator: torch.Generator) -> Tensor:
     return slicing.haar(order, like, generator) if matrix is None else matrix
 
 
+def _check_eigen(owner: str, count: int | None, samples: int | None) -> None:
+    if count is not None:
+        check.at_least(owner, 1, count=count)
+    if samples is not None:
+        check.at_least(owner, 2, samples=samples)
+
+
+def _some(columns: Tensor, samples: int | None, generator: torch.Generator) -> Tensor:
+    if samples is None or samples >= columns.shape[1]:
+        return columns
+    return columns[:, torch.randperm(columns.shape[1], generator=generator, device=columns.device)[:samples]]
+
+
 def _singular_vectors(columns: Tensor) -> Tensor:
-    centred = columns - columns.mean(dim=1, keepdim=True)
-    vectors: Tensor = torch.linalg.svd(centred, full_matrices=False).U.T  # [min(D, M), D], descending singular values
-    return vectors[: min(columns.shape[1] - 1, columns.shape[0])].contiguous()
+    """Right singular vectors of centred samples, descending, ``[min(D, M - 1), D]``: orthonormal even at collapse.
+
+    The eigenvectors of a small Gram matrix; rounding mixes only vectors of nearly equal (or vanishing) variance.
+    """
+    dim, samples = columns.shape
+    basis, reduced = None, columns - columns.mean(dim=1, keepdim=True)
+    if samples < dim:
+        basis, reduced = torch.linalg.qr(reduced)  # [D, M], [M, M]
+    vectors = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : min(samples - 1, dim)]
+    return (vectors if basis is None else basis @ vectors).T.contiguous()
 
 
-def _filled(count: int, vectors: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
+def _filled(count: int | None, vectors: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
     given, dim = vectors.shape
-    if count < given:
+    wanted = given if count is None else count
+    if wanted < given:
         raise ValueError(
-            f"eigen slices: expected count >= {given}, the number of singular vectors of this batch, found {count}. "
-            f"Raise count to {given} or more."
+            f"eigen slices: expected count >= {given}, the number of singular vectors of this batch, found {wanted}. "
+            f"Raise count to {given} or more, or leave it out."
         )
     for part in vectors.split(ROWS):  # type: ignore[no-untyped-call]
-        yield 1 / count, slicing.Dense(part)
-    for rows in portions(count - given, ROWS):
-        yield 1 / count, slicing.Dense(slicing.unit_rows((rows, dim), vectors, generator))
+        yield 1 / wanted, slicing.Dense(part)
+    for rows in portions(wanted - given, ROWS):
+        yield 1 / wanted, slicing.Dense(slicing.unit_rows((rows, dim), vectors, generator))

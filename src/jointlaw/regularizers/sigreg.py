@@ -63,7 +63,8 @@ class SIGReg(Regularizer):
         with torch.autocast(z.device.type, enabled=False):
             exact = z if z.dtype == torch.float64 else z.float()
             columns = exact.reshape(views * batch, dim).T.contiguous()  # [D, V B]
-            blocks = self.slices.blocks(columns.detach(), seeded(z.device, self.seed, self.step, 0))
+            turn = exact[self.step % views].detach().T  # the view that data-dependent slices are made for
+            blocks = self.slices.blocks(turn, seeded(z.device, self.seed, self.step, 0))
             return sliced_characteristic(columns, views, shared_out(blocks) if self.share else blocks)
 
 

@@ -21,7 +21,9 @@ class SlicedWasserstein(Regularizer):
 
     Reductions: mean over views and batch, mean over the slices of a family, weighted mean over families.
     Units: squared embedding units. The batch is that of all processes. Slices and sampled targets come from a
-    generator seeded by ``(seed, step)``: the same on every process, and again after a restart.
+    generator seeded by ``(seed, step)``: the same on every process, and again after a restart. Slices that depend on
+    the batch are those of one view, the views taking turns from step to step: the least directions of several views
+    together would be those in which the views of a sample differ, which are to vanish.
 
     Args:
         law: of one unit; its tensors become buffers.
@@ -103,7 +105,8 @@ class SlicedWasserstein(Regularizer):
             exact = z if z.dtype == torch.float64 else z.float()
             columns = exact.reshape(views * batch, dim).T.contiguous()  # [D, V B]
             target = self.targets.of(self.law, exact.detach(), seeded(z.device, self.seed, step, 1))
-            blocks = self.slices.blocks(columns.detach(), seeded(z.device, self.seed, step, 0))
+            turn = exact[step % views].detach().T  # the view that data-dependent slices are made for
+            blocks = self.slices.blocks(turn, seeded(z.device, self.seed, step, 0))
             own = shared_out(blocks) if share else blocks
             pieces = (Piece(weight, block, target(block)) for weight, block in own)
             return sliced_wasserstein(columns, views, pieces)
