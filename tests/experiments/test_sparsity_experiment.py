@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from jointlaw.cli import main
 from jointlaw.evaluation.sparsity import l0, l1
 from jointlaw.experiments import sparsity_page
-from jointlaw.experiments.sparsity import CPU, LOCATIONS, PAPER, SCALES, SHAPES, SMOKE, Found, transfer
+from jointlaw.experiments.sparsity import CPU, LOCATIONS, PAPER, SCALES, SHAPES, SMOKE, Found, Scale, transfer
 from jointlaw.experiments.sparsity_cases import Dial, baseline, ours, published
 from jointlaw.experiments.sparsity_charts import Mark, undominated
 from jointlaw.experiments.sparsity_claims import (
@@ -131,10 +132,19 @@ def test_transfer_measures_other_data_with_a_frozen_learner() -> None:
     assert 0 < (figures[f"{key}.l0"] or 0) < 1
 
 
-def made_up(changes: Mapping[str, Mapping[str, float]]) -> dict[str, Found]:
+WIDER = replace(
+    SMOKE,
+    grid=(*SMOKE.grid, Dial(2, 0), Dial(1, -1, "RGN")),
+    published=(Dial(1, 0), Dial(1, -1)),
+    baselines=("lejepa", "vicreg"),
+)
+"""With every case that the claims are about."""
+
+
+def made_up(changes: Mapping[str, Mapping[str, float]], scale: Scale = WIDER) -> dict[str, Found]:
     """Figures as the source has them, but for changes by case."""
     found = {}
-    for name, case in SMOKE.cases().items():
+    for name, case in scale.cases().items():
         planned = 1.0 if case.dial is None or "plain" in name else case.dial.planned
         if name.endswith("gn-gn-relu"):
             planned = 0.5  # rectified features of a law that is not
@@ -156,12 +166,12 @@ def made_up(changes: Mapping[str, Mapping[str, float]]) -> dict[str, Found]:
             "transfer.digits, turned.projector": 0.5,
             "transfer.digits, turned.held_out": 359.0,
         }
-        found[name] = Found(case, [{**figures, **changes.get(name, {})}] * SMOKE.seeds_of(case))
+        found[name] = Found(case, [{**figures, **changes.get(name, {})}] * scale.seeds_of(case))
     return found
 
 
 def verdicts(changes: Mapping[str, Mapping[str, float]]) -> list[Claim]:
-    return claims(made_up(changes), SMOKE)
+    return claims(made_up(changes), WIDER)
 
 
 def about(made: list[Claim], words: str) -> list[str]:
@@ -222,8 +232,8 @@ def test_gaps_are_paired_where_both_have_several_seeds() -> None:
 
 
 def test_the_paper_s_table_names_both_forms(tmp_path: Path) -> None:
-    found = made_up({published(Dial(2, 0), SMOKE.count).name: {}})
-    found[published(Dial(2, 0), SMOKE.count).name] = found[ours(Dial(2, 0)).name]
+    found = made_up({}, SMOKE)
+    found[published(Dial(2, 0), SMOKE.count).name] = found[ours(Dial(1, 0)).name]
     path = tmp_path / "report.html"
     write_essay(path, sparsity_page.essay("smoke", 0, found))
     assert "RGN_2(0), as published" in path.read_text()
@@ -235,7 +245,7 @@ def test_the_front_keeps_what_nothing_beats_in_both() -> None:
 
 
 def test_the_page_shows_every_part(tmp_path: Path) -> None:
-    found = made_up({})
+    found = made_up({}, SMOKE)
     path = tmp_path / "report.html"
     write_essay(path, sparsity_page.essay("smoke", 0, found))
     page = path.read_text()

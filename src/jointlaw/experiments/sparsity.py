@@ -2,7 +2,7 @@
 
 Trainings (settings, some of them with several seeds):
 
-- ``smoke``: 15 of 2 epochs, digits;
+- ``smoke``: 12 of 1 epoch, digits;
 - ``cpu``: 65 of 1 epoch of Fashion-MNIST (468 steps), two hours on one slow core;
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
@@ -138,16 +138,17 @@ OF_THE_TABLE = (Dial(2, 0), Dial(2, 1), Dial(1, 0.25), Dial(1, -3))
 DIGITS = Elsewhere("digits", "digits")
 
 SMOKE = Scale(
-    setup=Setup(data="digits", encoder="mlp", run=Run(epochs=2, batch=128, threads=1, precision="32")),
+    setup=Setup(data="digits", encoder="mlp", run=Run(epochs=1, batch=128, threads=1, precision="32")),
     width=128,
-    grid=(Dial(1, 0), Dial(1, -1), Dial(2, 0), Dial(1, -1, "RGN")),
-    published=(Dial(1, 0), Dial(1, -1)),
+    grid=(Dial(1, 0), Dial(1, -1)),
+    published=(Dial(1, -1),),
     count=256,
     counts=(64,),
     elsewhere=(Elsewhere("digits, turned", "digits", turned=True),),
-    baselines=("lejepa", "vicreg"),
+    baselines=("lejepa",),
     repeated=(Dial(1, 0),),
     seeds=2,
+    labels=300,
     caution="Trainings this short learn nothing of worth: this scale shows that everything runs, not what holds.",
 )
 

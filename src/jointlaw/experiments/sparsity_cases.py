@@ -8,6 +8,7 @@ from jointlaw.experiments.trials import bound
 from jointlaw.functional.families import Eigen, LowerEigen, Slices, Uniform
 from jointlaw.functional.targets import TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.regularizers import default_slices
 from jointlaw.training.recipes import RECIPES, Method
 from jointlaw.training.recipes.laws import rectified_law, rectified_lpjepa
 
@@ -89,7 +90,8 @@ def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
     words = ablation(features, target)
     plain = features and target
     name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
-    facts = {"recipe": "rectified-lpjepa", **bound(rectified_lpjepa, **dial._asdict(), **kept)}
+    made = {**bound(rectified_lpjepa, **dial._asdict(), **kept), "slices": str(default_slices())}
+    facts = {"recipe": "rectified-lpjepa", **made}
     return Case(name, dial.label if plain else words, method, facts, dial)
 
 
@@ -104,7 +106,7 @@ def published(dial: Dial, count: int, family: str = "uniform") -> Case:
         slices, targets = FAMILIES[family](count), TwoSample(shared=False)
         return rectified_lpjepa(**dial._asdict(), width=width, seed=seed, rate=0.0, slices=slices, targets=targets)
 
-    form = {"rate": 0.0, "slices": f"{count} {family}", "targets": "two-sample"}
+    form = {"rate": 0.0, "slices": FAMILIES[family](count), "targets": "two-sample"}
     facts = {"recipe": "rectified-lpjepa", **bound(rectified_lpjepa, **dial._asdict(), **form)}
     return Case(f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}", method, facts, dial)
 

@@ -234,8 +234,9 @@ def _slices(found: Results, scale: Scale) -> Part:
         rows.append((f"{scale.count:,} {words}", found[published(scale.compared, scale.count, family).name]))
     rows.append(("default, thresholds", found[ours(scale.compared).name]))
     note = (
-        "Eigen: the batch's right singular vectors, filled up with uniform slices; lower eigen: the half with the "
-        "least singular values. Seconds of training, on the machine below."
+        "Eigen: the right singular vectors of one view of the batch, filled up with uniform slices; lower eigen: the "
+        "half with the least singular values. Default: dense orthogonal slices, sparse ones, axes and the lower "
+        "singular vectors. Seconds of training, on the machine below."
     )
     sheet = _sheet("Slices", rows, keys, note)
     introduction = f"The published form at {scale.compared.label} with fewer, more and other slices."

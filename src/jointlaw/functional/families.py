@@ -33,6 +33,10 @@ class Slices(ABC):
             generator: lives on the device of ``columns``.
         """
 
+    def __repr__(self) -> str:
+        """The call that makes it, for records of what was run."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
 
 class Uniform(Slices):
     """Slices uniform on the unit sphere, independent (normalised Gaussians).

@@ -41,7 +41,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         rate: how fast each unit's threshold follows the planned share of active samples, in [0, 1]; 0 is a plain
             rectifier, which lets units die.
         slices: directions in which batch and law are compared; by default a mixture of dense orthogonal blocks,
-            sparse blocks and coordinate axes.
+            sparse blocks, coordinate axes and the batch's lower singular vectors.
         targets: how the law's sorted projections are had; by default expected order statistics.
         rectified_features: rectify the projector's output.
         rectified_target: match a rectified law (else the generalised Gaussian itself).
