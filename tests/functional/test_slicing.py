@@ -197,6 +197,19 @@ def test_eigen_slices_of_collapsed_embeddings_are_orthonormal(samples: int, gene
     )
 
 
+@pytest.mark.parametrize("samples", [10, 60])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30, 1e-30])
+def test_embeddings_out_of_range_still_have_slices(samples: int, value: float, generator: Generator) -> None:
+    """So that it is the loss that tells of them, by its name."""
+    x = torch.zeros(24, samples)
+    x[3, 4] = value
+    [(_, block)] = list(Eigen().blocks(x, generator))
+    slices = block.lift(torch.eye(block.count)).T
+    torch.testing.assert_close(slices @ slices.T, torch.eye(block.count))
+    if 0 < value < torch.inf:
+        torch.testing.assert_close(slices[0].abs(), torch.eye(24)[3])
+
+
 def test_eigen_slices_in_single_precision_keep_the_least_directions(generator: Generator) -> None:
     """Deviations from 1 to 1e-4 of the greatest: what leaks of the great ones into the least would swamp them."""
     x = columns(24, generator, samples=500) * torch.logspace(0, -4, 24, dtype=torch.float64)[:, None]
