@@ -263,8 +263,10 @@ def _singular_vectors(columns: Tensor) -> Tensor:
     basis, reduced = None, centred / largest  # whose squares stay in range
     if samples < dim:
         basis, reduced = torch.linalg.qr(reduced)  # [D, M], [M, M]
-    vectors = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : min(samples - 1, dim)]
-    return (vectors if basis is None else basis @ vectors).T.contiguous()
+    vectors: Tensor = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : min(samples - 1, dim)]
+    if basis is not None:
+        vectors = basis @ vectors
+    return vectors.T.contiguous()
 
 
 def _filled(count: int | None, vectors: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
