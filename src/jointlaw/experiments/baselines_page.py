@@ -158,7 +158,8 @@ def _figures(outcome: Outcome) -> Part:
     ]
     note = (
         "In the paper: CIFAR-10, ResNet-18, 200 epochs; only orders and gaps can be compared. Linear probes and "
-        "neighbours on held-out samples; RankMe of the backbone's features."
+        "neighbours on held-out samples; RankMe of the backbone's features; seconds are wall time beside whatever else "
+        "the machine did."
     )
     sheet = TableOfFigures("Figures", headings, rows, note)
     return Part("figures", "Figures", "Each method at the rate it chose, the highest first.", [sheet])

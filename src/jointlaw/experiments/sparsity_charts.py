@@ -150,7 +150,10 @@ def ablations(found: Results, scale: Scale) -> Chart:
 
 
 def slices(found: Results, scale: Scale) -> list[Chart]:
-    """Accuracy and seconds against the number of slices."""
+    """Accuracy and seconds against the number of slices.
+
+    Seconds of the library's form are not shown: they are no longer those of the same hour and load.
+    """
     rows, default = sliced(found, scale), found[ours(scale.compared).name]
     made = []
     for name, title, keys, unit in (
@@ -162,19 +165,19 @@ def slices(found: Results, scale: Scale) -> list[Chart]:
             points = [(float(count), unit * value) for count, one in rows if (value := one.mean(key)) is not None]
             line(figure, points, words, colour)
             figure.data[-1].mode = "lines+markers"
-            level = default.mean(key)
+            level = default.mean(key) if unit == 100 else None
             if level is not None and points:
                 ends = [(points[0][0], unit * level), (points[-1][0], unit * level)]
                 line(figure, ends, f"{words}, library's form", colour, dash="dash")
         _log(figure, "x")
         counts = [count for count, _ in rows]
         figure.update_xaxes(tickvals=counts, ticktext=[str(count) for count in counts], tickangle=0)
-        reading = (
-            f"The published form at {scale.compared.label}; dashed: the library's form, whose slices do not change in "
-            "number."
-        )
+        reading = f"The published form at {scale.compared.label}"
         if name == "seconds":
             figure.update_yaxes(rangemode="tozero")
+            reading += ", in seconds of wall time."
+        else:
+            reading += "; dashed: the library's form, whose slices do not change in number."
         made.append(Chart(f"slices-{name}", title, figure, reading, f"{title}: a line over the number of slices."))
     return made
 

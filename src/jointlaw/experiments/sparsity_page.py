@@ -236,7 +236,8 @@ def _slices(found: Results, scale: Scale) -> Part:
     note = (
         "Eigen: the right singular vectors of one view of the batch, filled up with uniform slices; lower eigen: the "
         "half with the least singular values. Default: dense orthogonal slices, sparse ones, axes and the lower "
-        "singular vectors. Seconds of training, on the machine below."
+        "singular vectors. Seconds of training are wall time beside whatever else the machine did: "
+        "benchmarks/matching.py compares costs."
     )
     sheet = _sheet("Slices", rows, keys, note)
     introduction = f"The published form at {scale.compared.label} with fewer, more and other slices."
