@@ -28,6 +28,7 @@ from jointlaw.regularizers import (
     SlicedWasserstein,
     SphereSIGReg,
     VarianceCovariance,
+    default_slices,
 )
 from jointlaw.types import Embeddings, Outcome
 
@@ -55,6 +56,7 @@ SLICES: dict[str, Slices] = {
     "some axes": Axes(16),
     "eigen": Eigen(80),
     "lower eigen": LowerEigen(80),
+    "default": default_slices(),
     "mixture": Mixture([(0.5, FastOrthogonal(600)), (0.25, Sparse(600)), (0.25, Axes())]),
 }
 
