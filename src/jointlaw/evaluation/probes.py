@@ -5,7 +5,6 @@ The test set is only ever scored: scaling, regularisation and neighbours come fr
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,39 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from jointlaw import check
-
-Array = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.int64]
+from jointlaw.evaluation.labelled import Array, Labels, ProbeResult, Split, array
 
 _SELECTION_ROWS = 10_000  # training samples that choose the penalty: more change the choice little and cost much
 _HELD_OUT = 5  # one in so many of them is for validation
 _QUERIES = 1024  # test samples per step of the neighbour search: bounds the memory, does not change the values
-
-
-@dataclass(frozen=True, eq=False)
-class ProbeResult:
-    """How a probe did on the test set.
-
-    Attributes:
-        accuracy: share of labelled test samples that it names rightly.
-        classes: int64 ``[K]``, ascending: every class of either set.
-        confusion: int64 ``[K, K]``, true class by row, named class by column.
-        dropped: unlabelled samples left out, of both sets.
-        converged: whether the fit ended by itself; true where there is nothing to fit.
-        penalty: the chosen L2 penalty of a linear probe, None for others.
-    """
-
-    accuracy: float
-    classes: Tensor
-    confusion: Tensor
-    dropped: int
-    converged: bool = True
-    penalty: float | None = None
-
-    @property
-    def per_class(self) -> Tensor:
-        """Accuracy within each class, float64 ``[K]``; NaN where the test set has no sample of it."""
-        return self.confusion.diag().double() / self.confusion.sum(dim=1)
 
 
 class FewShot(NamedTuple):
@@ -109,7 +80,7 @@ def linear_probe(
         raise ValueError("linear_probe: expected at least one penalty, found none. Pass penalties=(1.0,).")
     for penalty in penalties:
         check.positive("linear_probe", penalty=penalty)
-    split = _Split.of("linear_probe", (train_x, train_y), (test_x, test_y))
+    split = Split.of("linear_probe", (train_x, train_y), (test_x, test_y))
     scaler = StandardScaler().fit(split.train_x)
     x, y = scaler.transform(split.train_x), split.train_y
     chosen = penalties[0] if len(penalties) == 1 else _best_penalty(x, y, penalties, seed)
@@ -148,7 +119,7 @@ def knn_probe(
     """
     check.at_least("knn_probe", 1, neighbours=neighbours)
     check.positive("knn_probe", temperature=temperature)
-    split = _Split.of("knn_probe", (train_x, train_y), (test_x, test_y))
+    split = Split.of("knn_probe", (train_x, train_y), (test_x, test_y))
     if len(split.train_y) < neighbours:
         raise ValueError(
             f"knn_probe: expected at least {neighbours} labelled training samples, found {len(split.train_y)}. "
@@ -197,14 +168,14 @@ def few_shot(
         ValueError: as :func:`linear_probe`, or a class with too few samples.
     """
     check.at_least("few_shot", 1, draws=draws, **{f"shots[{i}]": shot for i, shot in enumerate(shots)})
-    split = _Split.of("few_shot", (train_x, train_y), (test_x, test_y))
+    split = Split.of("few_shot", (train_x, train_y), (test_x, test_y))
     classes, counts = np.unique(split.train_y, return_counts=True)
     if counts.min() < max(shots):
         raise ValueError(
             f"few_shot: expected at least {max(shots)} training samples of every class, found {counts.min()} of "
             f"class {classes[counts.argmin()]}. Lower shots, or label more samples."
         )
-    scaler = StandardScaler().fit(_array("few_shot", train_x))
+    scaler = StandardScaler().fit(array("few_shot", train_x))
     x, test = scaler.transform(split.train_x), scaler.transform(split.test_x)
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(x)) for _ in range(draws)]
@@ -219,74 +190,6 @@ def few_shot(
         accuracy = torch.tensor(accuracies, dtype=torch.float64)
         results[shot] = FewShot(accuracy.mean().item(), accuracy.std(correction=0).item(), accuracy, converged)
     return results
-
-
-class _Split(NamedTuple):
-    """The labelled samples of both sets as arrays."""
-
-    train_x: Array
-    train_y: Labels
-    test_x: Array
-    test_y: Labels
-    dropped: int
-
-    @classmethod
-    def of(cls, where: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> "_Split":
-        train_x, train_y = _labelled(f"{where}, training set", *train)
-        test_x, test_y = _labelled(f"{where}, test set", *test)
-        if train_x.shape[1] != test_x.shape[1]:
-            raise ValueError(
-                f"{where}: expected features of one width, found {train_x.shape[1]} and {test_x.shape[1]}. "
-                "Use the same model for both sets."
-            )
-        if len(np.unique(train_y)) < 2:
-            raise ValueError(f"{where}: expected at least two classes, found only class {train_y[0]}. Add samples.")
-        dropped = len(train[1]) - len(train_y) + len(test[1]) - len(test_y)
-        return cls(train_x, train_y, test_x, test_y, dropped)
-
-    @property
-    def classes(self) -> Labels:
-        return np.union1d(self.train_y, self.test_y)
-
-    def result(self, predicted: Labels, converged: bool = True, penalty: float | None = None) -> ProbeResult:
-        classes = self.classes
-        true, named = np.searchsorted(classes, self.test_y), np.searchsorted(classes, predicted)
-        confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        np.add.at(confusion, (true, named), 1)
-        return ProbeResult(
-            accuracy=float((true == named).mean()),
-            classes=torch.from_numpy(classes),
-            confusion=torch.from_numpy(confusion),
-            dropped=self.dropped,
-            converged=converged,
-            penalty=penalty,
-        )
-
-
-def _labelled(where: str, x: Tensor, y: Tensor) -> tuple[Array, Labels]:
-    features = _array(where, x)
-    if y.shape != x.shape[:1] or y.is_floating_point():
-        raise ValueError(
-            f"{where}: expected {len(x)} integer labels, found {y.dtype} of shape {list(y.shape)}. "
-            "Give one class per sample, -1 where unknown."
-        )
-    labels = y.cpu().long().numpy()
-    known = labels >= 0
-    if not known.any():
-        raise ValueError(f"{where}: expected labelled samples, found none. A probe needs a labelled set.")
-    return (features, labels) if known.all() else (features[known], labels[known])
-
-
-def _array(where: str, x: Tensor) -> Array:
-    check.embeddings(where, x, least_batch=1)
-    exact = x.detach().cpu()
-    array: Array = (exact if exact.dtype == torch.float64 else exact.float()).numpy()
-    if array.ndim != 2 or not np.isfinite(array).all():
-        raise ValueError(
-            f"{where}: expected finite features [N, width], found shape {list(x.shape)} or NaN or inf. "
-            "Check the model that made them."
-        )
-    return array
 
 
 def _best_penalty(x: Array, y: Labels, penalties: Sequence[float], seed: int) -> float:
