@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from jointlaw.experiments.generation import METHODS, SCALES, trials
 from jointlaw.experiments.generation_page import AFTERWARDS, GAUSSIAN, PAPER, PROTOTYPES, reproduce
+from jointlaw.experiments.generation_scales import METHODS, SCALES, trials
 from jointlaw.networks import ConvEncoder
 from jointlaw.training.encoders import build_encoder
 

@@ -12,8 +12,6 @@ their size; samples are measured.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,8 @@ from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
 from jointlaw.densities.fit import fit_gaussian
 from jointlaw.evaluation.generation import geometry, imbalance, memorisation, overlap, shares
 from jointlaw.evaluation.joint import representations
-from jointlaw.experiments.trials import Done, Interval, Trial, bound, carry_out, interval, trained
+from jointlaw.experiments.generation_scales import Scale, trials
+from jointlaw.experiments.trials import Done, Interval, carry_out, interval, trained
 from jointlaw.laws.gaussian import JointGaussian
 from jointlaw.laws.mixture import JointMixture
 from jointlaw.objectives.gmje import GMJE
@@ -38,67 +37,16 @@ from jointlaw.training.decoding import (
     train_decoder,
 )
 from jointlaw.training.learner import Learner
-from jointlaw.training.optimizers import AdamW
-from jointlaw.training.recipes import Method
-from jointlaw.training.recipes.contrastive import simclr
-from jointlaw.training.recipes.joint import gmje, primal_gje
 from jointlaw.training.samples import Data
-from jointlaw.training.setup import Run, Setup
-from jointlaw.training.view_settings import ViewSettings, digits, greyscale
 
 Latent = JointGaussian | JointMixture
 
-
-@dataclass(frozen=True)
-class Scale:
-    """How much of the experiment is run.
-
-    Attributes:
-        data: images with labels.
-        encoder: conv, conv-fast or mlp.
-        views: of the training.
-        epochs: of each of the three encoders.
-        decoder_epochs: of each of the three decoders.
-        classifier_epochs: of the classifier in whose features samples are compared.
-        width: of the embeddings, D.
-        components: of mixtures and prototypes, K.
-        fitted: embeddings that a mixture is fitted to.
-        judged: samples, and real images, that are compared.
-        draws: independent sets of samples.
-        mapped: real and sampled embeddings in a map.
-    """
-
-    data: str
-    encoder: str
-    views: ViewSettings
-    epochs: int
-    decoder_epochs: int
-    classifier_epochs: int
-    width: int = 128
-    components: int = 50
-    fitted: int = 10_000
-    judged: int = 2_000
-    draws: int = 5
-    mapped: tuple[int, int] = (1_000, 500)
-
-
-SCALES = {
-    "smoke": Scale("digits", "mlp", digits(), 8, 20, 8, 16, 10, 1_000, 300, 3, (200, 100)),
-    "cpu": Scale("fashion-mnist", "conv-fast", greyscale(), 12, 8, 4),
-    "paper": Scale(
-        "mnist", "conv", replace(digits(), jitter=0.0), 50, 50, 10, judged=5_000, draws=10, mapped=(2_000, 500)
-    ),
-}
-"""``cpu``: 3 encoders of 12 epochs, 3 decoders of 8 and a small classifier of 4 on 60,000 images, about an hour."""
 
 ITERATIONS = 20
 """Of expectation-maximisation, at most: the source's number."""
 
 REFERENCE = 10_000
 """Training images among which the nearest is looked for, at most."""
-
-METHODS: dict[str, Callable[..., Method]] = {"SimCLR": simclr, "GJE": primal_gje, "GMJE": gmje}
-"""Encoder -> its recipe."""
 
 REAL, DECODED = "training images", "decoded held-out images"
 
@@ -177,22 +125,6 @@ class Result(NamedTuple):
     encoded: list[Encoded]
     sampled: list[Sampled]
     accuracy: float
-
-
-def trials(scale: Scale, seed: int) -> list[Trial]:
-    """The trainings: one of each method."""
-    run = Run(epochs=scale.epochs, batch=256, precision="32", report=False)
-    optimizer = AdamW(learning_rate=1e-3, weight_decay=0.0)
-    setup = Setup(
-        data=scale.data, download=True, encoder=scale.encoder, views=scale.views, optimizer=optimizer, run=run
-    )
-
-    def trial(name: str) -> Trial:
-        options = {"width": scale.width, **({"components": scale.components} if name == "GMJE" else {})}
-        facts = {"method": name, **bound(METHODS[name], **options)}
-        return Trial(name, partial(METHODS[name], **options), setup, facts, seed)
-
-    return [trial(name) for name in METHODS]
 
 
 def solve(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> Result:

@@ -8,7 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from jointlaw.experiments.generation import SCALES, Result, Sampled, solve
+from jointlaw.experiments.generation import Result, Sampled, solve
+from jointlaw.experiments.generation_scales import SCALES
 from jointlaw.experiments.record import write_record
 from jointlaw.experiments.trials import Interval
 from jointlaw.report.canvas import LAW, QUIET, Chart, canvas, tidy
