@@ -13,7 +13,17 @@ from torch import Generator, Tensor, nn
 from jointlaw.functional import slicing
 from jointlaw.functional.characteristic import characteristic, sphere_characteristic
 from jointlaw.functional.dependence import hsic
-from jointlaw.functional.families import Axes, Eigen, FastOrthogonal, Mixture, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.functional.families import (
+    Axes,
+    Eigen,
+    FastOrthogonal,
+    LowerEigen,
+    Mixture,
+    Orthogonal,
+    Slices,
+    Sparse,
+    Uniform,
+)
 from jointlaw.functional.moments import covariance_penalty, variance_hinge
 from jointlaw.functional.targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
@@ -25,6 +35,7 @@ from jointlaw.regularizers import (
     SlicedWasserstein,
     SphereSIGReg,
     VarianceCovariance,
+    default_slices,
 )
 
 law = RectifiedGeneralizedGaussian(1.0, 0.0)
@@ -181,6 +192,18 @@ def test_expected_order_statistics_halve_the_floor() -> None:
     expected, collapse = SlicedWasserstein(law, Uniform(256)).anchors(256, 512)
     assert expected == pytest.approx(drawn / 2, rel=0.1)
     assert collapse == pytest.approx(0.49, abs=0.02)
+
+
+@pytest.mark.parametrize("slices", [Axes(), LowerEigen(), default_slices()], ids=["axes", "lower eigen", "default"])
+def test_views_that_agree_and_follow_the_law_score_the_floor(slices: Slices) -> None:
+    distance = SlicedWasserstein(law, slices)
+    floor, _ = distance.anchors(64, 96)
+    values = []
+    for seed in range(8):
+        z = law.draw((1, 64, 96), Generator().manual_seed(100 + seed))
+        values.append(distance(z.expand(2, -1, -1)))
+        distance.update()
+    assert torch.stack(values).mean() == pytest.approx(floor, rel=0.1)
 
 
 def test_anchors_do_not_depend_on_the_step() -> None:

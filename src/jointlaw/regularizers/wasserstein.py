@@ -85,9 +85,9 @@ class SlicedWasserstein(Regularizer):
         check.at_least("SlicedWasserstein.anchors", 1, dim=dim, draws=draws)
         with torch.no_grad():
             generator = seeded(self.fixed.device, self.seed, 0, 2)
-            perfect = self.law.draw(torch.Size((draws, batch, dim)), generator)
-            floor = self._distance(perfect, 0)
-            collapse = self._distance(torch.zeros_like(perfect[:1]), 0)
+            perfect = self.law.draw(torch.Size((draws, 1, batch, dim)), generator)
+            floor = torch.stack([self._distance(z, step) for step, z in enumerate(perfect)]).mean()
+            collapse = self._distance(torch.zeros_like(perfect[0]), 0)
         return float(floor), float(collapse)
 
     def get_extra_state(self) -> Tensor:
