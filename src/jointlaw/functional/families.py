@@ -253,20 +253,14 @@ def _some(columns: Tensor, samples: int | None, generator: torch.Generator) -> T
 def _singular_vectors(columns: Tensor) -> Tensor:
     """Right singular vectors of centred samples, descending, ``[min(D, M - 1), D]``.
 
-    They are orthonormal also for collapsed and for non-finite samples: it is the loss that has to tell of these.
-    Eigenvectors of a small Gram matrix: rounding mixes only those of nearly equal (or vanishing) variance.
+    They are orthonormal also for collapsed and for non-finite samples: it is the loss that has to tell of these. Not by
+    eigenvectors of a Gram matrix: where most samples are silent, and so alike, LAPACK's solver did not converge.
     """
     dim, samples = columns.shape
     finite = columns.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     centred = finite - finite.mean(dim=1, keepdim=True)
-    largest = centred.abs().amax().clamp_min(torch.finfo(centred.dtype).tiny)
-    basis, reduced = None, centred / largest  # whose squares stay in range
-    if samples < dim:
-        basis, reduced = torch.linalg.qr(reduced)  # [D, M], [M, M]
-    vectors: Tensor = torch.linalg.eigh(reduced @ reduced.T).eigenvectors.flip(1)[:, : min(samples - 1, dim)]
-    if basis is not None:
-        vectors = basis @ vectors
-    return vectors.T.contiguous()
+    vectors: Tensor = torch.linalg.svd(centred, full_matrices=False).U.T  # [min(D, M), D], descending singular values
+    return vectors[: min(samples - 1, dim)].contiguous()
 
 
 def _filled(count: int | None, vectors: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
