@@ -20,7 +20,7 @@ class SIGReg(Regularizer):
     by the trapezoid rule on 17 nodes in [0, 3], doubled for t < 0. Reductions: per view, mean over views and slices,
     *times* the number of samples B of all processes. Dimensionless: about 1.05 for samples of the law, 0.40 B for a
     batch that has collapsed to the origin. Slices come from a generator seeded by ``(seed, step)``: the same on every
-    process, and again after a restart.
+    process, and again after a restart; those that depend on the batch are of one view, as in `SlicedWasserstein`.
 
     Args:
         slices: the family of slices (default: 1,024 uniform ones).
