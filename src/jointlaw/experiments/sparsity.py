@@ -18,7 +18,7 @@ from jointlaw.evaluation.embed import embed
 from jointlaw.evaluation.probes import linear_probe
 from jointlaw.experiments.seeds import Measured
 from jointlaw.experiments.sparsity_cases import BASELINES, FAMILIES, Case, Dial, baseline, ours, published
-from jointlaw.experiments.trials import Extra, Figures, Trial, carry_out
+from jointlaw.experiments.trials import Extra, Figures, Trial, carry_out, fewer_labels
 from jointlaw.training.datamodule import clean_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.optimizers import LARS
@@ -139,7 +139,7 @@ DIGITS = Elsewhere("digits", "digits")
 
 SMOKE = Scale(
     setup=Setup(data="digits", encoder="mlp", run=Run(epochs=1, batch=128, threads=1, precision="32")),
-    width=128,
+    width=64,
     grid=(Dial(1, 0), Dial(1, -1)),
     published=(Dial(1, -1),),
     count=256,
@@ -148,7 +148,7 @@ SMOKE = Scale(
     baselines=("lejepa",),
     repeated=(Dial(1, 0),),
     seeds=2,
-    labels=300,
+    labels=150,
     caution="Trainings this short learn nothing of worth: this scale shows that everything runs, not what holds.",
 )
 
@@ -252,7 +252,7 @@ def transfer(scale: Scale) -> Extra:
         views = setup.view_maker(data)
         figures: Figures = {"held_out": float(len(data.held_out))}
         for place in scale.elsewhere:
-            other = place.load(setup, data)
+            other = fewer_labels(place.load(setup, data), scale.labels)
             train, test = (
                 embed(learner, clean_views(part, views, setup.run.batch)) for part in (other.probe, other.held_out)
             )

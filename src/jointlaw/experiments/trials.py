@@ -143,23 +143,23 @@ def _train(trial: Trial, workspace: Workspace, resume: bool, extra: Extra | None
     run = replace(trial.setup.run, folder=workspace.folder, seed=trial.seed, resume=resume)
     setup = replace(trial.setup, run=run)
     data = setup.load_data()
-    views, probe = setup.view_maker(data), _fewer(setup.load_probe_data(data), trial.labels)
+    views, probe = setup.view_maker(data), setup.load_probe_data(data)
     pl.seed_everything(trial.seed, verbose=False)
     learner = setup.learner(trial.method(), data)
     online = probe_beside(learner, data, views) if trial.online else None
     training = fit(learner, ViewedData(data, views, run.batch, run.seed), run, workspace, online)
     learner = learner.cpu().eval()
-    judgement = judge(learner, data, probe, views, run.batch, run.seed)
+    judgement = judge(learner, data, probe and fewer_labels(probe, trial.labels), views, run.batch, run.seed)
     further = {} if extra is None else extra(learner, data)
     return {**judgement.figures, **training, **further}
 
 
-def _fewer(probe: Data | None, labels: int | None) -> Data | None:
-    """The probes' data with at most so many samples to fit to, the same ones whatever the trial's seed."""
-    if probe is None or labels is None or labels >= len(probe.probe):
-        return probe
-    order = torch.randperm(len(probe.probe), generator=torch.Generator().manual_seed(0))
-    return probe._replace(probe=probe.probe.take(order[:labels].sort().values))
+def fewer_labels(data: Data, labels: int | None) -> Data:
+    """Data with at most so many samples to fit a probe to (None is all), the same ones whatever a trial's seed."""
+    if labels is None or labels >= len(data.probe):
+        return data
+    order = torch.randperm(len(data.probe), generator=torch.Generator().manual_seed(0))
+    return data._replace(probe=data.probe.take(order[:labels].sort().values))
 
 
 def trained(done: Done) -> tuple[Learner, Data]:

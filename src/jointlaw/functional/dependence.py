@@ -143,8 +143,10 @@ def _distances(x: Tensor) -> Tensor:
 
 def _median_distance(distance: Tensor) -> Tensor:
     """Median ``[...]`` of the non-zero distances, 1 where there are none."""
-    apart = distance.masked_fill(distance == 0, torch.nan).flatten(-2)
-    return apart.nanmedian(dim=-1).values.nan_to_num(nan=1.0)
+    size = distance.shape[-1]
+    row, column = torch.triu_indices(size, size, device=distance.device)
+    pairs = distance.flatten(-2).index_select(-1, row * size + column)  # each once, half the time
+    return pairs.masked_fill(pairs == 0, torch.nan).nanmedian(dim=-1).values.nan_to_num(nan=1.0)
 
 
 def _centred_kernel(x: Tensor) -> Tensor:
