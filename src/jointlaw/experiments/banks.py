@@ -127,7 +127,9 @@ CIFAR_VIEWS = ViewSettings(
 """The source's views: crops of torchvision's default sizes, flips, colour jitter (.4, .4, .4, .1), grey-scale."""
 
 SCALES = {
-    "smoke": Scale(Setup(data="digits", encoder="mlp", run=Run(epochs=2, threads=1, precision="32")), seeds=1),
+    "smoke": Scale(
+        Setup(data="digits", encoder="mlp", run=Run(epochs=2, threads=1, precision="32")), seeds=1, labels=200
+    ),
     "cpu": Scale(
         Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=4)),
         cases=(QUEUE, PUBLISHED, "postponed", "tempered", "aged", RANDOM),

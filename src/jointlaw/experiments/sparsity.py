@@ -148,7 +148,7 @@ SMOKE = Scale(
     baselines=("lejepa",),
     repeated=(Dial(1, 0),),
     seeds=2,
-    labels=150,
+    labels=200,
     caution="Trainings this short learn nothing of worth: this scale shows that everything runs, not what holds.",
 )
 

@@ -25,7 +25,8 @@ def gaussian_kernel(x: Tensor, width: Tensor | float | None = None) -> Tensor:
     if width is None:
         width = _median_distance(distance.detach())
     scale = torch.as_tensor(width, dtype=distance.dtype, device=distance.device)[..., None, None]
-    return (distance / scale).square().mul(-0.5).exp()
+    # In place where autograd keeps nothing: fresh matrices of this size cost as much as the arithmetic.
+    return (distance / scale).square().mul_(-0.5).exp_()
 
 
 def hsic(x: Tensor, y: Tensor) -> Tensor:
@@ -145,15 +146,15 @@ def _median_distance(distance: Tensor) -> Tensor:
     """Median ``[...]`` of the non-zero distances, 1 where there are none."""
     size = distance.shape[-1]
     row, column = torch.triu_indices(size, size, device=distance.device)
-    pairs = distance.flatten(-2).index_select(-1, row * size + column)  # each once, half the time
-    return pairs.masked_fill(pairs == 0, torch.nan).nanmedian(dim=-1).values.nan_to_num(nan=1.0)
+    pairs = distance.flatten(-2).index_select(-1, row.mul_(size).add_(column))  # each once, half the time
+    return pairs.masked_fill_(pairs == 0, torch.nan).nanmedian(dim=-1).values.nan_to_num(nan=1.0)
 
 
 def _centred_kernel(x: Tensor) -> Tensor:
     """``H K H``."""
     kernel = gaussian_kernel(x)
     rows = kernel.mean(dim=-1, keepdim=True)
-    return kernel - rows - rows.mT + rows.mean(dim=-2, keepdim=True)
+    return (kernel - rows).sub_(rows.mT).add_(rows.mean(dim=-2, keepdim=True))
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
