@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from jointlaw.functional import sorting
 from jointlaw.functional.sorting import ranks_to_samples, sorted_values
 
 floats = st.floats(width=32, allow_nan=False)
@@ -21,7 +22,11 @@ def test_any_floats_sort_as_torch_sorts_them(numbers: list[float]) -> None:
 
 
 @pytest.mark.parametrize("length", [2, 255, 256, 257, 300, 512, 513, 1000, 1024, 1500, 2048, 2049])
-def test_ties_keep_their_order_at_every_length(length: int, generator: torch.Generator) -> None:
+@pytest.mark.parametrize("merging", [True, False])
+def test_ties_keep_their_order_at_every_length(
+    length: int, merging: bool, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "_merging_pays", lambda: merging)
     x = torch.randn(6, 2, length, generator=generator)
     x[0] = x[0].relu()  # half zeros
     x[1] = x[1].relu() * -1.0  # zeros of both signs
@@ -46,8 +51,12 @@ def test_sorting_leaves_its_argument_alone(generator: torch.Generator) -> None:
     assert torch.equal(values, before.sort(dim=-1).values)
 
 
+@pytest.mark.parametrize("merging", [True, False])
 @pytest.mark.parametrize("length", [512, 2500])
-def test_threads_share_the_rows_of_a_big_sort(length: int, generator: torch.Generator) -> None:
+def test_threads_share_the_rows_of_a_big_sort(
+    length: int, merging: bool, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "_merging_pays", lambda: merging)
     threads = torch.get_num_threads()
     x = torch.randn(2**18 // length + 3, length, generator=generator).relu()
     try:

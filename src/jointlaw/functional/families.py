@@ -247,7 +247,8 @@ def _check_eigen(owner: str, count: int | None, samples: int | None) -> None:
 def _some(columns: Tensor, samples: int | None, generator: torch.Generator) -> Tensor:
     if samples is None or samples >= columns.shape[1]:
         return columns
-    return columns[:, torch.randperm(columns.shape[1], generator=generator, device=columns.device)[:samples]]
+    chosen = torch.randperm(columns.shape[1], generator=generator, device=columns.device)[:samples]
+    return columns.T[chosen].T  # columns are a view of contiguous samples
 
 
 def _singular_vectors(columns: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ be sorted in place, and no intermediate result is ever transposed. A slice is a 
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 
 class Block(ABC):
@@ -126,17 +128,14 @@ class Sparse(Block):
 
     def project(self, columns: Tensor) -> Tensor:
         """Apply every slice: ``[D, M] -> [n, M]``."""
-        picked = columns[self.units[:, 0]] * self.weights[:, :1]
-        for place in range(1, self.units.shape[1]):  # k passes over [n, M] rather than one temporary [n, k, M]
-            picked.addcmul_(columns[self.units[:, place]], self.weights[:, place : place + 1])
-        return picked
+        return embedding_bag(self.units, columns, per_sample_weights=self.weights, mode="sum")
 
     def lift(self, projections: Tensor) -> Tensor:
         """Apply the adjoint: ``[n, M] -> [D, M]``."""
-        lifted = projections.new_zeros(self.dim, projections.shape[1])
-        for place in range(self.units.shape[1]):
-            lifted.index_add_(0, self.units[:, place], projections * self.weights[:, place : place + 1])
-        return lifted
+        units, place = self.units.flatten().sort()
+        first = torch.searchsorted(units, torch.arange(self.dim, device=units.device))  # of each unit's own slices
+        weights = self.weights.flatten()[place]
+        return embedding_bag(place // self.units.shape[1], projections, first, per_sample_weights=weights, mode="sum")
 
     def power_sums(self) -> Tensor:
         """Give ``sum_j c_j^r`` for r = 1 ... 4: ``[n, 4]``."""
@@ -180,9 +179,12 @@ def hadamard(order: int, like: Tensor) -> Tensor | None:
     12, 20, 24, 32, 40, 44, 48, ...
     """
     core = _paley_core(order)
-    if core is None:
-        return None
-    matrix = _paley(core).to(like)
+    return None if core is None else _doubled(core, order).to(like)
+
+
+@cache
+def _doubled(core: int, order: int) -> Tensor:
+    matrix = _paley(core)
     while matrix.shape[0] < order:
         matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)))
     return matrix / math.sqrt(order)
@@ -201,10 +203,10 @@ def _is_paley_prime(q: int) -> bool:
 
 
 def _paley(core: int) -> Tensor:
-    matrix = torch.ones(core, core)
+    matrix = torch.ones(core, core, dtype=torch.float64)
     if core > 1:
         residues = {i * i % (core - 1) for i in range(1, core - 1)}
-        symbol = torch.tensor([0.0] + [1.0 if i in residues else -1.0 for i in range(1, core - 1)])
+        symbol = torch.tensor([0.0] + [1.0 if i in residues else -1.0 for i in range(1, core - 1)], dtype=torch.float64)
         place = torch.arange(core - 1)
         matrix[1:, 1:] = symbol[(place[:, None] - place) % (core - 1)] - torch.eye(core - 1)
         matrix[0, 1:] = 1.0

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from timeit import repeat
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-RUN = 256  # NumPy sorts rows up to this length by a vectorised network, five times faster than longer ones
-LONGEST = 2048  # merging runs pays up to this length
+RUN = 256  # NumPy sorts rows up to this length by a vectorised network, without partitioning
+LONGEST = 2048  # merging runs pays up to this length, where it pays at all
 NEAR = 1 << 17  # keys whose passes stay in a core's cache
 WORTHWHILE = 1 << 18  # keys of long rows whose sort takes milliseconds: threads start in a tenth of one
 
@@ -31,18 +33,33 @@ def ranks_to_samples(x: Tensor) -> Tensor:
     bits = (x + 0.0).view(torch.int32)
     flips = (bits >> 31).bitwise_and_(0x7FFFFFFF)
     keys = bits.bitwise_xor_(flips).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(length))
-    if RUN < length <= LONGEST:
+    if RUN < length <= LONGEST and _merging_pays():
         width = RUN << ((length - 1) // RUN).bit_length()
         if width > length:
             last = keys.new_full((*keys.shape[:-1], width - length), torch.iinfo(torch.int64).max)
             keys = torch.cat((keys, last), dim=-1)
         _in_threads(_sort_by_merging, keys.numpy().reshape(-1, width))
         keys = keys[..., :length]
-    elif length > LONGEST:
+    elif length > RUN:
         _in_threads(_sort_rows, keys.numpy().reshape(-1, length))
     else:
         keys.numpy().sort(axis=-1)
     return keys.bitwise_and_(0xFFFFFFFF)
+
+
+@cache
+def _merging_pays() -> bool:
+    """Whether NumPy's partitioning of rows longer than ``RUN`` is slow on this processor: both ways are tried once.
+
+    It is five times slower than the network where instructions that compress a vector into memory are microcoded,
+    and faster than merging elsewhere.
+    """
+    keys = np.random.default_rng(0).integers(2**62, size=(32, 4 * RUN))
+
+    def seconds(sort: Callable[[NDArray[np.int64]], None]) -> float:
+        return min(repeat(lambda: sort(keys.copy()), number=1, repeat=5))
+
+    return seconds(_sort_by_merging) < seconds(_sort_rows)
 
 
 def sorted_values(x: Tensor) -> Tensor:
