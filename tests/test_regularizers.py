@@ -206,6 +206,13 @@ def test_views_that_agree_and_follow_the_law_score_the_floor(slices: Slices) -> 
     assert torch.stack(values).mean() == pytest.approx(floor, rel=0.1)
 
 
+@pytest.mark.parametrize(("batch", "dim"), [(32, 512), (128, 128), (128, 2048)])
+def test_a_batch_of_the_law_is_far_from_collapse_at_every_width(batch: int, dim: int) -> None:
+    """Singular vectors of all units of a batch much smaller than its width put it beyond collapse."""
+    floor, collapse = SlicedWasserstein(law).anchors(batch, dim)
+    assert floor < collapse / 4
+
+
 def test_anchors_do_not_depend_on_the_step() -> None:
     distance = SlicedWasserstein(law, Uniform(16), TwoSample())
     before = distance.anchors(32, 64)

@@ -189,6 +189,13 @@ def test_eigen_slices_of_some_samples_are_other_ones_at_every_draw(family, gener
     assert not torch.allclose(matrix(first), matrix(second))
 
 
+def test_eigen_slices_of_few_samples_are_of_few_units(generator: Generator) -> None:
+    [(_, block)] = list(Eigen(samples=5).blocks(columns(24, generator, samples=60), generator))
+    slices = matrix(block)
+    torch.testing.assert_close(slices @ slices.T, torch.eye(4, dtype=slices.dtype))
+    assert int(slices.abs().sum(0).count_nonzero()) == 20
+
+
 @pytest.mark.parametrize("samples", [10, 60])
 def test_eigen_slices_of_collapsed_embeddings_are_orthonormal(samples: int, generator: Generator) -> None:
     [(_, block)] = list(Eigen().blocks(torch.ones(24, samples), generator))

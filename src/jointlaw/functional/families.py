@@ -17,6 +17,7 @@ from jointlaw import check
 from jointlaw.functional import slicing
 from jointlaw.functional.slicing import Block
 
+UNITS_PER_SAMPLE = 4
 ROWS = 512  # slices per dense block on CPU: a chunk of projections stays in the cache
 
 
@@ -156,8 +157,10 @@ class Eigen(Slices):
 
     Args:
         count: filled up with uniform slices to so many; None is the vectors alone.
-        samples: the vectors are those of at most so many samples, drawn anew at every step; None is all. It bounds the
-            cost of the decomposition, which grows with the cube of the smaller of samples and width.
+        samples: the vectors are those of at most so many samples, and of at most four units per sample, all drawn anew
+            at every step; None is all. It bounds the cost of the decomposition, and how far a batch's own singular
+            values lie from those of its law: with many more units than samples, the samples lie along their vectors
+            as no sample of the law does along fixed slices.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, appendix.
     Differs from the authors' code in: one view's basis serves all views, rather than each its own.
@@ -169,7 +172,7 @@ class Eigen(Slices):
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
         """Decompose the view and fill up; fewer slices than singular vectors raise a ``ValueError``."""
-        yield from _filled(self.count, _singular_vectors(_some(columns, self.samples, generator)), generator)
+        yield from _filled(self.count, _vectors_of_some(columns, self.samples, generator), generator)
 
 
 class LowerEigen(Slices):
@@ -191,7 +194,7 @@ class LowerEigen(Slices):
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
         """Decompose the view and fill up; fewer slices than vectors raise a ``ValueError``."""
-        vectors = _singular_vectors(_some(columns, self.samples, generator))
+        vectors = _vectors_of_some(columns, self.samples, generator)
         yield from _filled(self.count, vectors[vectors.shape[0] // 2 :], generator)
 
 
@@ -244,11 +247,18 @@ def _check_eigen(owner: str, count: int | None, samples: int | None) -> None:
         check.at_least(owner, 2, samples=samples)
 
 
-def _some(columns: Tensor, samples: int | None, generator: torch.Generator) -> Tensor:
-    if samples is None or samples >= columns.shape[1]:
-        return columns
-    chosen = torch.randperm(columns.shape[1], generator=generator, device=columns.device)[:samples]
-    return columns.T[chosen].T  # columns are a view of contiguous samples
+def _vectors_of_some(columns: Tensor, samples: int | None, generator: torch.Generator) -> Tensor:
+    if samples is None:
+        return _singular_vectors(columns)
+    dim, rows = columns.shape[0], columns.T  # columns are a view of contiguous samples
+    if samples < len(rows):
+        rows = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:samples]]
+    most = UNITS_PER_SAMPLE * len(rows)
+    if most >= dim:
+        return _singular_vectors(rows.T)
+    units = torch.randperm(dim, generator=generator, device=rows.device)[:most]
+    vectors = _singular_vectors(rows.T[units])
+    return vectors.new_zeros(len(vectors), dim).index_copy_(1, units, vectors)
 
 
 def _singular_vectors(columns: Tensor) -> Tensor:

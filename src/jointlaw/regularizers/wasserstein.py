@@ -117,7 +117,7 @@ def default_slices() -> Mixture:
 
     - dense orthogonal slices (.4): dependence between units;
     - sparse slices (.2) and axes (.2): the shape of the law;
-    - lower singular vectors of a view of the batch (.2; of 128 samples, which costs about a fifth of the rest
-      at batch 256 and width 512): directions that the batch leaves empty.
+    - lower singular vectors of a view of the batch (.2; of 128 samples and 512 units, which costs two fifths of the
+      rest at batch 256 and width 512): directions that the batch leaves empty.
     """
     return Mixture([(0.4, FastOrthogonal(1024)), (0.2, Sparse(512)), (0.2, Axes()), (0.2, LowerEigen(samples=128))])
