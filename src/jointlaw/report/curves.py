@@ -47,7 +47,8 @@ def matching(contents: Contents) -> Chart | Absent:
     logarithmic(figure)
     reading = (
         "In squared embedding units. Floor: what perfect embeddings score at this batch size. Collapse: the score of "
-        "all-zero embeddings. Close to the floor is as good as it gets."
+        "all-zero embeddings. Close to the floor is as good as it gets; below it, a batch is spread more evenly than "
+        "chance would."
     )
     return Chart("matching", title, figure, reading, f"Line chart: matching ends at {points[-1][1]:.3g}.")
 
