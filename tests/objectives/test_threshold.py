@@ -47,3 +47,26 @@ def test_levels_go_through_a_state_dict_into_a_module_that_knows_no_width() -> N
 def test_impossible_rates_are_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="0 < rate <= 1"):
         Threshold(LAW, rate=rate)
+
+
+def test_gradients_of_a_unit_sum_to_zero_over_the_batch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    h = torch.randn(2, 64, 5, generator=generator, requires_grad=True)
+    weight = torch.randn(2, 64, 5, generator=generator)
+    plain = torch.autograd.grad((torch.relu(h) * weight).sum(), h)[0]
+    (gradient,) = torch.autograd.grad((Threshold(LAW)(h) * weight).sum(), h)
+    torch.testing.assert_close(gradient, plain - plain.mean((0, 1)))
+    assert torch.equal(Threshold(LAW)(h), torch.relu(h))
+
+
+def test_a_loss_that_wants_silence_does_not_carry_outputs_and_levels_away() -> None:
+    """They once ended at -50, with batches that differed by ten points of activity."""
+    generator = torch.Generator().manual_seed(0)
+    threshold, bias = Threshold(LAW), torch.zeros(8, requires_grad=True)
+    for _ in range(1000):
+        h = bias + torch.randn(256, 8, generator=generator)
+        (gradient,) = torch.autograd.grad(threshold(h).square().mean(), bias)
+        with torch.no_grad():
+            bias -= gradient
+        threshold.update(h)
+    assert threshold.level.abs().max() < 3

@@ -22,6 +22,9 @@ class Threshold(nn.Module):
     so a unit that fell silent comes back, and whatever the loss pulls at, the measured share settles at the planned
     one. A single step is at most one scale of the law.
 
+    Where a unit lies is the level's affair alone: gradients of a unit sum to zero over the batch. Otherwise the loss,
+    which mostly wants less activity, and the level would push in turn, and carry the outputs away together.
+
     The levels are a buffer ``[D]``, sized by the first update. They change in ``update`` only, from the batch of all
     processes.
 
@@ -48,7 +51,10 @@ class Threshold(nn.Module):
         self.register_buffer("level", torch.zeros(()))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Rectify projector outputs ``[..., D]``."""
+        """Rectify projector outputs ``[..., D]``; all but the last dimension are the batch."""
+        if h.requires_grad:
+            shift = (h - h.detach()).reshape(-1, h.shape[-1]).mean(0)  # [D]: zero, but for its gradient
+            h = h - mean_across_ranks(shift)
         return torch.relu(h - self.level)
 
     @torch.no_grad()
