@@ -15,7 +15,8 @@ def main(steps: int = 300) -> float:
     torch.manual_seed(0)
     data = torch.randn(2000, 10) @ torch.randn(10, 40)
     law = RectifiedGeneralizedGaussian.with_activity(0.1, p=1.0)
-    network, objective = MLP((40, 256, 256, 64)), RectifiedLpJEPA(law)
+    network = MLP((40, 256, 256, 64), bias=False)  # thresholds say where a unit lies
+    objective = RectifiedLpJEPA(law)
     optimizer = torch.optim.AdamW([*network.parameters(), *objective.parameters()], lr=2e-3)
     for _ in range(steps):
         batch = data[torch.randint(len(data), (256,))]

@@ -15,18 +15,19 @@ class MLP(nn.Sequential):
     Args:
         sizes: widths from input to output, at least two.
         norm: batch-normalise the hidden layers.
+        bias: of the last linear layer.
 
     The input ``[B, ...]`` is flattened to ``[B, sizes[0]]``; the output is ``[B, sizes[-1]]``, with nothing
     applied after the last linear layer.
     """
 
-    def __init__(self, sizes: Sequence[int], norm: bool = True) -> None:
+    def __init__(self, sizes: Sequence[int], norm: bool = True, bias: bool = True) -> None:
         check.at_least("MLP", 2, layers=len(sizes))
         layers: list[nn.Module] = [nn.Flatten()]
         for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(nn.Linear(n_in, n_out, bias=not norm))
             layers.extend([nn.BatchNorm1d(n_out), nn.ReLU()] if norm else [nn.ReLU()])
-        layers.append(nn.Linear(sizes[-2], sizes[-1]))
+        layers.append(nn.Linear(sizes[-2], sizes[-1], bias=bias))
         super().__init__(*layers)
 
 
@@ -78,15 +79,16 @@ class Projector(MLP):
         features: width of the backbone's output.
         width: embedding width D.
         hidden: width of the two hidden layers (default: ``width``).
+        bias: of the last layer. Leave it out where thresholds or a batch normalisation follow.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4 (projector 2048-2048-2048).
     Differs from the authors' code in: the closing ReLU is the objective's.
     """
 
-    def __init__(self, features: int, width: int = 512, hidden: int | None = None) -> None:
+    def __init__(self, features: int, width: int = 512, hidden: int | None = None, bias: bool = True) -> None:
         check.at_least("Projector", 1, features=features, width=width)
         hidden = width if hidden is None else hidden
-        super().__init__((features, hidden, hidden, width))
+        super().__init__((features, hidden, hidden, width), bias=bias)
 
 
 class Decoder(nn.Sequential):

@@ -52,7 +52,8 @@ def main(devices: int, file: str) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Linear(INPUTS, 32, bias=False), Moments(32), nn.ReLU())
-    learner = Learner(encoder, nn.Linear(32, DIM), RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.2)))
+    objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.2))
+    learner = Learner(encoder, nn.Linear(32, DIM, bias=False), objective)
     losses = Losses()
     trainer = pl.Trainer(
         accelerator="cpu",

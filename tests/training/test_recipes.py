@@ -47,6 +47,20 @@ def test_a_recipe_descends_from_two_batches(name: str) -> None:
     assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_parameter_is_moved_by_rounding_errors(name: str) -> None:
+    """Adam makes whole steps of them, other ones on another number of processes."""
+    small = {"width": 16} if "width" in signature(RECIPES[name]).parameters else {}
+    model = learner(RECIPES[name], **small)
+    z = model.embed(views())
+    with torch.no_grad():
+        model.objective.update(z)
+    z = model.embed(views())
+    model.objective(z).loss.backward()
+    sizes = {key: float(p.grad.abs().max()) for key, p in model.named_parameters() if p.grad is not None}
+    assert [key for key, size in sizes.items() if 0 < size < 1e-5 * max(sizes.values())] == []
+
+
 def test_objectives_that_follow_a_target_network_have_one() -> None:
     assert {name for name in NAMES if learner(RECIPES[name]).target_network is not None} >= {"moco", "byol", "jepa"}
 

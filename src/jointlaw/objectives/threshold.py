@@ -23,7 +23,9 @@ class Threshold(nn.Module):
     one. A single step is at most one scale of the law.
 
     Where a unit lies is the level's affair alone: gradients of a unit sum to zero over the batch. Otherwise the loss,
-    which mostly wants less activity, and the level would push in turn, and carry the outputs away together.
+    which mostly wants less activity, and the level would push in turn, and carry the outputs away together. A bias
+    right before it is therefore of no use, and its gradient is rounding error, which an optimiser such as Adam scales
+    up: let the last layer have none.
 
     The levels are a buffer ``[D]``, sized by the first update. They change in ``update`` only, from the batch of all
     processes.

@@ -60,7 +60,7 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         targets=targets,
         seed=seed,
     )
-    return Method(objective, projector(width, hidden))
+    return Method(objective, projector(width, hidden, bias=objective.threshold is None))
 
 
 def rectified_lpjepa_paper(  # noqa: PLR0913
@@ -99,7 +99,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
     return Method(objective, projector(width, None))
 
 
-def compose(objective: Objective, *, width: int = 512, hidden: int | None = None) -> Method:
+def compose(objective: Objective, *, width: int = 512, hidden: int | None = None, bias: bool = True) -> Method:
     """Any objective with any law, slices and targets, given by class_path (best in a --config file).
 
     Args:
@@ -107,8 +107,9 @@ def compose(objective: Objective, *, width: int = 512, hidden: int | None = None
             class_path: jointlaw.objectives.lpjepa.RectifiedLpJEPA with init_args.law.
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
+        bias: of the projector's last layer; of no use where thresholds follow.
     """
-    return Method(objective, projector(width, hidden))
+    return Method(objective, projector(width, hidden, bias))
 
 
 def rectified_law(

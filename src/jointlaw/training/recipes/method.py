@@ -27,6 +27,10 @@ class Method(NamedTuple):
     limits: Limits = Limits()
 
 
-def projector(width: int, hidden: int | None) -> Callable[[int], nn.Module]:
-    """The three-layer projector, whose input width is not known yet."""
-    return partial(Projector, width=width, hidden=hidden)
+def projector(width: int, hidden: int | None, bias: bool = True) -> Callable[[int], nn.Module]:
+    """The three-layer projector, whose input width is not known yet.
+
+    An objective to which the mean of a unit is nothing wants no bias at the end: the gradient would be rounding error,
+    which Adam and the like scale up to whole steps.
+    """
+    return partial(Projector, width=width, hidden=hidden, bias=bias)

@@ -42,7 +42,7 @@ def vicreg(
         hidden: width of the projector's hidden layers (default: width).
     """
     objective = VICReg(invariance=invariance, variance=variance, covariance=covariance)
-    return Method(objective, projector(width, hidden))
+    return Method(objective, projector(width, hidden, bias=False))
 
 
 def nvicreg(

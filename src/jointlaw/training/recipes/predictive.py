@@ -14,7 +14,7 @@ def byol(*, predictor: int = 1024, momentum: float = 0.99, width: int = 256, hid
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
-    return Method(BYOL(width, predictor), projector(width, hidden), momentum)
+    return Method(BYOL(width, predictor), projector(width, hidden, bias=False), momentum)
 
 
 def jepa(
@@ -28,7 +28,7 @@ def jepa(
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
-    return Method(JEPA(width, predictor), projector(width, hidden), momentum)
+    return Method(JEPA(width, predictor), projector(width, hidden, bias=False), momentum)
 
 
 def swav(
