@@ -7,8 +7,8 @@ Columns
     time     median over alternating repetitions in one process, and plain time / time
     memory   most bytes allocated at once beyond the embeddings
     error    mean squared error of the gradient, relative to the squared norm of the true gradient, which uses
-             100,000 uniform slices with expected order statistics (its own noise, estimated from its halves, is
-             taken off); and plain error / error. A mixture of families has another true gradient: no entry.
+             100,000 slices with expected order statistics (its own noise, estimated from its parts, is taken off):
+             uniform ones, or for a mixture those of the mixture, which has another limit; and plain error / error
     floor    the value for embeddings drawn from the law (0 would be ideal), and as a share of total collapse
 
 Run ``python benchmarks/matching.py --quick`` for two shapes at p = 1, or the whole table without ``--quick``.
@@ -19,6 +19,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -33,7 +34,7 @@ from jointlaw.regularizers import SlicedWasserstein
 
 SHAPES = [(128, 512, 512), (256, 512, 2048), (256, 512, 8192), (128, 2048, 8192), (1024, 512, 4096)]
 POWERS = [0.5, 1.0, 2.0]
-REFERENCE = 100_000
+REFERENCE, PARTS = 100_000, 10
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 Law = RectifiedGeneralizedGaussian
@@ -66,10 +67,17 @@ class Plain:
             return float(self(perfect)), float(self(torch.zeros_like(perfect[:1])))
 
 
-def variants(law: Law, count: int) -> dict[str, Plain | SlicedWasserstein]:
+def mixtures(law: Law, count: int, seed: int = 0) -> dict[str, SlicedWasserstein]:
     quarter = max(count // 4, 1)
     families = [(0.4, FastOrthogonal(count // 2)), (0.2, Sparse(quarter)), (0.2, Axes(quarter))]
     default = Mixture([*families, (0.2, LowerEigen(samples=128))])
+    return {
+        "mixture, order statistics": SlicedWasserstein(law, Mixture(families), seed=seed),
+        "default mixture, order statistics": SlicedWasserstein(law, default, seed=seed),
+    }
+
+
+def variants(law: Law, count: int) -> dict[str, Plain | SlicedWasserstein]:
     return {
         "plain": Plain(law, count),
         "uniform, sample per view": SlicedWasserstein(law, Uniform(count), TwoSample(shared=False)),
@@ -78,10 +86,14 @@ def variants(law: Law, count: int) -> dict[str, Plain | SlicedWasserstein]:
         "orthogonal, order statistics": SlicedWasserstein(law, Orthogonal(count)),
         "fast orthogonal, one sample": SlicedWasserstein(law, FastOrthogonal(count), TwoSample()),
         "fast orthogonal, order statistics": SlicedWasserstein(law, FastOrthogonal(count)),
-        "the same, N / 4 slices": SlicedWasserstein(law, FastOrthogonal(quarter)),
-        "mixture, order statistics": SlicedWasserstein(law, Mixture(families)),
-        "default mixture, order statistics": SlicedWasserstein(law, default),
+        "the same, N / 4 slices": SlicedWasserstein(law, FastOrthogonal(max(count // 4, 1))),
+        **mixtures(law, count),
     }
+
+
+def mixture(law: Law, name: str, seed: int) -> SlicedWasserstein:
+    """Part of the slices of a mixture's true gradient."""
+    return mixtures(law, REFERENCE // PARTS, seed)[name]
 
 
 def embeddings(law: Law, batch: int, dim: int) -> Tensor:
@@ -120,10 +132,10 @@ def peak(distance: Distance, z: Tensor) -> int:
 class Truth:
     """The gradient of very many slices, with the variance it still has."""
 
-    def __init__(self, law: Law, z: Tensor) -> None:
-        halves = [gradient(SlicedWasserstein(law, Uniform(REFERENCE // 2), seed=seed), z) for seed in (101, 102)]
-        self.gradient = (halves[0] + halves[1]) / 2
-        self.noise = (halves[0] - halves[1]).square().sum() / 4
+    def __init__(self, part: Callable[[int], SlicedWasserstein], z: Tensor) -> None:
+        parts = torch.stack([gradient(part(seed), z) for seed in range(101, 101 + PARTS)])
+        self.gradient = parts.mean(0)
+        self.noise = (parts - self.gradient).square().sum() / (PARTS * (PARTS - 1))
         self.size = self.gradient.square().sum() - self.noise
 
     def error(self, distance: Plain | SlicedWasserstein, z: Tensor, steps: int = 4) -> float:
@@ -141,15 +153,16 @@ def table(shape: tuple[int, int, int], p: float, repeat: int, clock: Callable[[]
     z = embeddings(law, batch, dim)
     entries = variants(law, count)
     measured = times(entries, z, repeat, clock)
-    truth = Truth(law, z)
+    uniform = Truth(lambda seed: SlicedWasserstein(law, Uniform(REFERENCE // PARTS), seed=seed), z)
+    truths = {name: Truth(partial(mixture, law, name), z) for name in mixtures(law, count)}
     print(f"\nB = {batch}, D = {dim}, N = {count}, p = {p:g}")
     print(f"{'':34}{'time':>9}{'':>7}{'memory':>11}{'error':>11}{'':>7}{'floor':>9}{'':>8}")
-    plain_error = truth.error(entries["plain"], z)
+    plain_error = uniform.error(entries["plain"], z)
     for name, distance in entries.items():
         line = f"{name:34}{1e3 * measured[name]:7.1f}ms{measured['plain'] / measured[name]:6.1f}x"
         line += f"{peak(distance, z) / 2**20:9.1f}MB"
-        error = plain_error if name == "plain" else truth.error(distance, z)
-        line += f"{'-':>18}" if "mixture" in name else f"{error:11.5f}{plain_error / error:6.1f}x"
+        error = plain_error if name == "plain" else truths.get(name, uniform).error(distance, z)
+        line += f"{error:11.5f}{plain_error / error:6.1f}x"
         floor, collapse = distance.anchors(batch, dim)
         print(line + f"{floor:9.4f}{100 * floor / collapse:7.1f}%", flush=True)
 

@@ -33,6 +33,8 @@ KEYS = [
     "rankme.backbone",
     "rankme.projector",
     "nhsic",
+    "alignment",
+    "uniformity",
     "matching.value",
     "matching.floor",
     "matching.collapse",
@@ -385,8 +387,19 @@ class TestMistakes:
         (run / "checkpoints/last.ckpt").write_bytes(b"nonsense")
         resume = [*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={run}", "--run.resume"]
         assert failed(["probe", str(run)] if part == "weights" else resume) == 2
-        assert ("encoder.safetensors" if part == "weights" else "last.ckpt") in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert ("encoder.safetensors" if part == "weights" else "last.ckpt") in said
+        assert "go on with" not in said
         assert (run / "config.yaml").exists()
+
+    def test_a_gpu_that_is_not_there(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        words = [*RECIPE, *SMALL, QUIET, f"--run.folder={tmp_path / 'run'}", "--run.accelerator=gpu"]
+        assert failed(words) == 2
+        assert "expected 1 CUDA GPU" in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
 
 
 def failed(words: list[str]) -> int:

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from jointlaw.evaluation.embed import embed
+from jointlaw.evaluation.geometry import alignment, uniformity
 from jointlaw.evaluation.judge import judge, probe_figures
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
 from jointlaw.objectives.lpjepa import RectifiedLpJEPA
 from jointlaw.objectives.objective import Objective
-from jointlaw.training.datamodule import clean_views
+from jointlaw.training.datamodule import clean_views, drawn_views
 from jointlaw.training.learner import Learner
 from jointlaw.training.sources import Data, load
 from jointlaw.training.views import digits, view_maker
@@ -28,6 +29,8 @@ KEYS = {
     "rankme.backbone",
     "rankme.projector",
     "nhsic",
+    "alignment",
+    "uniformity",
     "matching.value",
     "matching.floor",
     "matching.collapse",
@@ -60,6 +63,15 @@ def test_figures_are_complete_finite_and_repeatable(data: Data) -> None:
     assert judgement.figures == judge(learner(), data, data, views, 128).figures
     assert len(judgement.clean) == len(data.held_out)
     assert len(judgement.drawn) >= 5_000
+
+
+def test_alignment_is_that_of_views_of_one_sample(data: Data) -> None:
+    model, views = learner(), view_maker(digits())
+    judgement = judge(model, data, None, views, 128)
+    batches = list(drawn_views(data.held_out, views, 128, 0))
+    sides = [torch.cat([model.project(model(batch.images[k])) for batch in batches]).detach() for k in (0, 1)]
+    assert judgement.figures["alignment"] == pytest.approx(alignment(*sides), rel=1e-6)
+    assert judgement.figures["uniformity"] == pytest.approx(uniformity(judgement.clean.embeddings), rel=1e-6)
 
 
 def test_judging_leaves_the_learner_as_it_was(data: Data) -> None:

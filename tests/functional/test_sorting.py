@@ -42,6 +42,11 @@ def test_float64_is_ranked_in_float64(generator: torch.Generator) -> None:
     assert torch.equal(ranks_to_samples(x), stable(x))
 
 
+def test_rows_that_do_not_lie_in_one_piece(generator: torch.Generator) -> None:
+    x = torch.randn(600, 5, 2, generator=generator).permute(2, 1, 0)
+    assert torch.equal(ranks_to_samples(x), stable(x))
+
+
 def test_sorting_leaves_its_argument_alone(generator: torch.Generator) -> None:
     x = torch.randn(3, 50, generator=generator)
     before = x.clone()

@@ -34,6 +34,15 @@ def test_small_stem_keeps_the_resolution() -> None:
     assert plain.get_submodule("conv1").stride == (2, 2)  # type: ignore[comparison-overlap]
 
 
+@pytest.mark.parametrize("name", ["resnetv2_18", "test_resnet", "resnet18d", "skresnet18"])
+def test_relatives_of_the_resnet_take_small_images(name: str) -> None:
+    shape = (1, 32, 32)
+    assert build_encoder(name, shape)(torch.rand(2, *shape)).shape == (
+        2,
+        feature_width(build_encoder(name, shape), shape),
+    )
+
+
 def test_feature_width_leaves_the_encoder_as_it_was() -> None:
     encoder = build_encoder("conv", (1, 8, 8))
     before = {key: value.clone() for key, value in encoder.state_dict().items()}

@@ -22,6 +22,22 @@ def test_rows_of_one_step_are_one_row(tmp_path: Path) -> None:
     assert rows[2] == {"epoch": 0.0, "loss": 1 / 3}
 
 
+def test_saving_writes_only_what_is_new(tmp_path: Path) -> None:
+    history = written(tmp_path)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    history.log_metrics({"loss": 0.1}, 4)
+    history.save()
+    history.save()
+    history.log_metrics({"probe": 0.7}, 4)
+    history.save()
+    after = (tmp_path / "metrics.csv").read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == before.count(b"\n") + 2
+    assert read_history(tmp_path / "metrics.csv")[4] == {"loss": 0.1, "probe": 0.7}
+    history.finalize("success")
+    assert (tmp_path / "metrics.csv").read_bytes().count(b"\n") == before.count(b"\n") + 1
+
+
 def test_a_resumed_run_keeps_what_it_will_not_write_again(tmp_path: Path) -> None:
     written(tmp_path)
     history = History(tmp_path, before_step=2)

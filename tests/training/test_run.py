@@ -26,7 +26,7 @@ from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
 from jointlaw.training.online import OnlineProbe
-from jointlaw.training.run import choose_precision, choose_strategy, fit
+from jointlaw.training.run import choose_accelerator, choose_precision, choose_strategy, fit
 from jointlaw.training.setup import Run
 from jointlaw.training.sources import load
 from jointlaw.training.views import digits, view_maker
@@ -142,6 +142,14 @@ def test_a_run_cut_before_a_validation_catches_up_on_it(
     assert_equal_runs(whole, tmp_path / "run")
 
 
+def test_the_first_epoch_leaves_a_checkpoint_to_go_on_from(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert interrupted(tmp_path / "run", PowerCut(2 * EPOCH + 1), monkeypatch, checkpoint_steps=1000) == EPOCH
+    train(tmp_path / "run", resume=True)
+    assert_equal_runs(whole, tmp_path / "run")
+
+
 @pytest.mark.parametrize("step", [1, 3, 4])
 def test_resuming_with_accumulated_gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     settings = {"checkpoint_steps": 1, "accumulate": 2}  # three steps an epoch, the last of one batch
@@ -216,6 +224,18 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) 
     with pytest.raises(Exception, match="pickle"):
         WholeFiles().save_checkpoint({"step": lambda: None}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_accelerator(Run()) == choose_accelerator(Run(accelerator="cpu")) == "cpu"
+    with pytest.raises(ValueError, match=r"expected 1 CUDA GPU.*found 0"):
+        choose_accelerator(Run(accelerator="gpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_accelerator(Run()) == choose_accelerator(Run(devices=-1, folder=tmp_path)) == "cuda"
+    with pytest.raises(ValueError, match=r"expected 4 CUDA GPU.*found 2"):
+        choose_accelerator(Run(devices=4, folder=tmp_path))
 
 
 def test_precision_is_what_was_asked_for() -> None:

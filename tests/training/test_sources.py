@@ -98,6 +98,17 @@ def test_idx_files_are_downloaded_where_allowed(mnist: Path, tmp_path: Path, mon
         load("mnist")
     assert len(load("mnist", download=True).train) == 12
 
+    raw = place / "data" / "MNIST" / "raw"
+    raw.unlink()
+    raw.mkdir()  # a download that was cut off
+
+    def repair(root: Path, download: bool) -> None:
+        raw.rmdir()
+        raw.symlink_to(mnist)
+
+    monkeypatch.setattr(datasets, "MNIST", repair)
+    assert len(load("mnist", download=True).train) == 12
+
     def fail(root: Path, download: bool) -> None:
         raise RuntimeError("no route")
 

@@ -53,13 +53,13 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_resume_names_the_differing_keys(workspace: Workspace) -> None:
-    workspace.last.touch()
+    torch.save({"global_step": 3}, workspace.last)
     with pytest.raises(ValueError, match=r"p \(1\.0 -> 2\.0\); run\.seed \(0 -> 3\)\."):
         workspace.resume(CONFIG.replace("p: 1.0", "p: 2.0").replace("seed: 0", "seed: 3"))
 
 
 def test_resume_may_differ_in_what_is_not_learned(workspace: Workspace) -> None:
-    workspace.last.touch()
+    torch.save({"global_step": 3}, workspace.last)
     workspace.resume(CONFIG.replace("folder: a", "folder: b").replace("false", "true") + "  threads: 3\n")
 
 
@@ -75,14 +75,14 @@ def test_resume_without_checkpoint_or_run_is_refused(workspace: Workspace, tmp_p
 def test_a_corrupt_checkpoint_is_named(workspace: Workspace, content: bytes) -> None:
     workspace.last.write_bytes(content)
     with pytest.raises(ValueError, match=r"last\.ckpt: expected a checkpoint"):
-        workspace.reached()
+        workspace.resume(CONFIG)
 
 
-def test_only_a_folder_without_checkpoints_is_abandoned(workspace: Workspace) -> None:
+def test_only_a_folder_that_cannot_be_gone_on_with_is_abandoned(workspace: Workspace) -> None:
     workspace.last.touch()
     assert not workspace.abandon()
     assert workspace.folder.exists()
-    workspace.last.unlink()
+    workspace.last.rename(workspace.last.with_name("best.ckpt"))
     assert workspace.abandon()
     assert not workspace.folder.exists()
 

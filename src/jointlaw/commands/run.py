@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from jointlaw.training.datamodule import ViewedData, clean_views
 from jointlaw.training.history import read_history
 from jointlaw.training.learner import Learner
 from jointlaw.training.recipes import Method
-from jointlaw.training.run import choose_precision, first_process, fit
+from jointlaw.training.run import choose_accelerator, choose_precision, first_process, fit
 from jointlaw.training.samples import Data
 from jointlaw.training.setup import Setup
 from jointlaw.training.workspace import Workspace
@@ -65,6 +66,7 @@ class Project:
 def train(project: Project, data: Data) -> None:
     """Train (or go on training), judge the result and write the report."""
     setup, run, workspace = project.setup, project.setup.run, project.workspace
+    choose_accelerator(run)  # refuses what is not there before a folder is made
     views, probe = setup.view_maker(data), setup.load_probe_data(data)
     pl.seed_everything(run.seed, verbose=False)
     learner = setup.learner(project.method(), data)
@@ -142,8 +144,9 @@ def embed_run(
     learner, views = project.trained(data), project.setup.view_maker(data)
     sources = [data.train, data.held_out] if part == "all" else [data.train if part == "train" else data.held_out]
     batch = project.setup.run.batch
-    loader = [view for source in sources for view in clean_views(source, views, batch)]
-    table = embed(learner, track(loader, description="embedding", console=console))
+    loader = chain.from_iterable(clean_views(source, views, batch) for source in sources)  # read as they are needed
+    total = sum(-(-len(source) // batch) for source in sources)
+    table = embed(learner, track(loader, description="embedding", total=total, console=console))
     write_table(table, output, which, overwrite)
     say(f"{len(table):,} rows of width {table.embeddings.shape[1]} in {output}")
 
@@ -202,9 +205,9 @@ def say(*lines: str) -> None:
 
 
 def _what_is_left(workspace: Workspace, resumed: bool) -> str:
-    """After a failure in training: remove a folder in which nothing was trained, and tell what there is."""
+    """After a failure in training: remove a folder that cannot be gone on with, and tell what there is."""
     if not resumed and first_process() and workspace.abandon():
-        return "Nothing was trained yet; the run folder was removed."
+        return "There was no checkpoint yet (see --run.checkpoint_steps); the run folder was removed."
     return f"The last checkpoint is kept; go on with --run.folder={workspace.folder} --run.resume=true."
 
 

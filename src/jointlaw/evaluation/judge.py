@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jointlaw.evaluation import probes, sparsity
 from jointlaw.evaluation.embed import embed
+from jointlaw.evaluation.geometry import alignment, uniformity
 from jointlaw.evaluation.table import Table
 from jointlaw.functional.dependence import mean_nhsic
 from jointlaw.functional.spectrum import rankme
@@ -20,6 +21,9 @@ from jointlaw.training.learner import Learner
 from jointlaw.training.samples import Data, Source
 from jointlaw.training.views import ViewMaker
 from jointlaw.types import Views
+
+UNIFORMITY_ROWS = 2_000
+"""Held-out samples whose pairs uniformity looks at: all pairs of more take long and change the third digit."""
 
 DEAD_UNITS_ROWS = 5_000
 """A unit that is silent in this many embeddings is called dead; fewer would call rare units dead."""
@@ -46,9 +50,10 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
     """Measure a learner on held-out data.
 
     Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
-    in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. A unit is
-    dead if no such view wakes it, nor any view of a training sample where fewer than 5,000 samples are held out.
-    Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
+    in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. Alignment
+    is that of two drawn views of each held-out sample, uniformity that of up to 2,000 clean ones, both of the
+    projector. A unit is dead if no such drawn view wakes it, nor any of a training sample where fewer than 5,000
+    samples are held out. Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
 
     Args:
         learner: trained.
@@ -72,6 +77,8 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
         "rankme.backbone": rankme(clean.features),
         "rankme.projector": rankme(clean.embeddings),
         "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
+        "alignment": _alignment(drawn),
+        "uniformity": uniformity(_some(clean.embeddings, UNIFORMITY_ROWS)),
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
     figures |= law_figures(learner.objective.matcher, drawn, batch)
@@ -141,6 +148,20 @@ def _finite_mean(values: Tensor) -> float | None:
     """The mean over the units that have a value; None where no unit has."""
     mean = values.nanmean().item()
     return None if math.isnan(mean) else mean
+
+
+def _alignment(drawn: Table) -> float | None:
+    """Of two drawn views of each sample; None where there is one only."""
+    order = drawn.index.argsort(stable=True)
+    _, counts = drawn.index[order].unique_consecutive(return_counts=True)
+    if counts.min() < 2:
+        return None
+    first = counts.cumsum(0) - counts
+    return alignment(drawn.embeddings[order[first]], drawn.embeddings[order[first + 1]])
+
+
+def _some(rows: Tensor, most: int) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:most]]
 
 
 def _drawn(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:

@@ -30,7 +30,7 @@ def ranks_to_samples(x: Tensor) -> Tensor:
     if x.dtype != torch.float32 or x.device.type != "cpu":
         return torch.sort(x, dim=-1, stable=True).indices
     length = x.shape[-1]
-    bits = (x + 0.0).view(torch.int32)
+    bits = (x.contiguous() + 0.0).view(torch.int32)  # keys are sorted in place: rows must lie in one piece
     flips = (bits >> 31).bitwise_and_(0x7FFFFFFF)
     keys = bits.bitwise_xor_(flips).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(length))
     if RUN < length <= LONGEST and _merging_pays():

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jointlaw import check
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.laws.fixed import Fixed
@@ -47,7 +46,11 @@ class Threshold(nn.Module):
         super().__init__()
         if not 0 < rate <= 1:
             raise ValueError(f"Threshold: expected 0 < rate <= 1, found {rate}. 0.1 is a good choice.")
-        check.fraction("Threshold", activity=float(law.activity))
+        if not 0 < float(law.activity) < 1:
+            raise ValueError(
+                f"Threshold: expected a law that is active at times, found activity {float(law.activity):g}. Choose "
+                "another location, or no thresholds (rate=0)."
+            )
         self.fixed = Fixed(law)
         self.rate = rate
         self.register_buffer("level", torch.zeros(()))

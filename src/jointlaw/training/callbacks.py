@@ -35,7 +35,9 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes a checkpoint every so many optimiser steps, but after the validation of an epoch rather than before it.
+    """Writes a checkpoint after the first epoch and every so many optimiser steps.
+
+    At the end of an epoch it writes after the validation rather than before it.
 
     Lightning's own ``ModelCheckpoint`` writes before; a run resumed from there goes without that validation.
 
@@ -57,17 +59,20 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
     ) -> None:
         """Write within an epoch."""
-        if not trainer.is_last_batch:
+        if not trainer.is_last_batch and self._due(trainer):
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write after an epoch and its validation."""
-        self._write(trainer)
+        """Write after an epoch and its validation; the first time in any case, lest a stopped run be lost."""
+        if self._saved == 0 or self._due(trainer):
+            self._write(trainer)
+
+    def _due(self, trainer: pl.Trainer) -> bool:
+        return trainer.global_step - self._saved >= self.every
 
     def _write(self, trainer: pl.Trainer) -> None:
-        if trainer.global_step - self._saved >= self.every:
-            trainer.save_checkpoint(self.path)
-            self._saved = trainer.global_step
+        trainer.save_checkpoint(self.path)
+        self._saved = trainer.global_step
 
 
 class FiniteWeights(Callback):

@@ -94,7 +94,7 @@ def _timm_encoder(name: str, channels: int, size: int, small_stem: bool) -> nn.M
     if "convnext" in name and small_stem:
         options["patch_size"] = 2 if size > 32 else 1
     model: nn.Module = timm.create_model(name, **options)
-    if small_stem and "resnet" in name:
+    if small_stem and isinstance(model, timm.models.resnet.ResNet):
         _keep_resolution(model, channels)
     return model
 

@@ -3,6 +3,7 @@
 import csv
 import os
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class History(Logger):
         super().__init__()
         self.path = folder / "metrics.csv"
         self.rows: dict[int, dict[str, float]] = {}
+        self._new: dict[int, dict[str, float]] = {}  # since the last save
+        self._columns: list[str] = []  # of the file; none before the first save
         if before_step is not None and self.path.exists():
             self.rows = {step: row for step, row in read_history(self.path).items() if step < before_step}
 
@@ -44,30 +47,51 @@ class History(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Remember a row."""
-        self.rows.setdefault(step or 0, {}).update(metrics)
+        for rows in (self.rows, self._new):
+            rows.setdefault(step or 0, {}).update(metrics)
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the file anew, replacing the old one in one go."""
-        names = sorted({name for row in self.rows.values() for name in row} - {"epoch"})
-        part = self.path.with_suffix(".csv.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ["step", "epoch", *names])
-            writer.writeheader()
-            writer.writerows({"step": step, **row} for step, row in sorted(self.rows.items()))
-        os.replace(part, self.path)
+        """Add what is new to the file; write it anew where a column is new.
+
+        Lightning asks for this at every logged step, so writing all rows each time would take ever longer.
+        """
+        if not self._new:
+            return
+        if any(name not in self._columns for row in self._new.values() for name in row):
+            self._write()
+        else:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self._columns).writerows(_lines(self._new))
+        self._new = {}
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write the file a last time."""
+        """Write the file a last time, one row for each step."""
         if self.rows:
-            self.save()
+            self._write()
+
+    def _write(self) -> None:
+        """Write all rows, replacing the old file in one go."""
+        names = sorted({name for row in self.rows.values() for name in row} - {"epoch"})
+        self._columns = ["step", "epoch", *names]
+        part = self.path.with_suffix(".csv.part")
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(_lines(self.rows))
+        os.replace(part, self.path)
+
+
+def _lines(rows: dict[int, dict[str, float]]) -> Iterator[dict[str, float]]:
+    return ({"step": step, **row} for step, row in sorted(rows.items()))
 
 
 def read_history(path: Path) -> dict[int, dict[str, float]]:
-    """The metrics of each step in a ``metrics.csv``."""
+    """The metrics of each step in a ``metrics.csv``; several rows of one step belong together."""
+    rows: dict[int, dict[str, float]] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        return {
-            int(row["step"]): {name: float(value) for name, value in row.items() if name != "step" and value}
-            for row in csv.DictReader(file)
-        }
+        for row in csv.DictReader(file):
+            values = {name: float(value) for name, value in row.items() if name != "step" and value}
+            rows.setdefault(int(row["step"]), {}).update(values)
+    return rows

@@ -53,7 +53,8 @@ def load_idx_set(name: str, path: str, download: bool = False) -> Data:
     Args:
         name: ``mnist`` or ``fashion-mnist``.
         path: folder of the four IDX files; empty for the usual places.
-        download: whether torchvision may fetch the files, into ``data``, where none of the usual places is there.
+        download: whether torchvision may fetch the files, into ``data``, where none of the usual places is there, or
+            an earlier download was cut off.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -63,7 +64,7 @@ def load_idx_set(name: str, path: str, download: bool = False) -> Data:
     known = _SETS[name]
     folders = [Path(path).expanduser()] if path else [Path(place) for place in known.folders]
     folder = next((place for place in folders if place.is_dir()), None)
-    if folder is None and download and not path:
+    if download and not path and folder in (None, folders[-1]) and not _complete(folders[-1]):
         folder = _download(name, folders[-1])
     if folder is None:
         places = ", ".join(str(place) for place in folders)
@@ -103,6 +104,12 @@ def _labelled(folder: Path, part: str, name: str) -> Stored:
             f"up to {int(label.max()) if len(label) else 'none'}. Check that this is {name}."
         )
     return Stored(values=images.unsqueeze(1), label=label.long(), classes=classes)  # [N, 1, H, W]
+
+
+def _complete(folder: Path) -> bool:
+    """Whether all four files are there, unpacked: a download that was cut off leaves fewer, or half a gzip file."""
+    kinds = (("images", "idx3-ubyte"), ("labels", "idx1-ubyte"))
+    return all((folder / f"{part}-{stem}-{kind}").is_file() for part in ("train", "t10k") for stem, kind in kinds)
 
 
 def _find(folder: Path, stem: str, kind: str, name: str) -> Path:

@@ -47,7 +47,9 @@ class Learner(pl.LightningModule):
         super().__init__()
         if not 0 <= momentum <= 1:
             raise ValueError(f"Learner: expected 0 <= momentum <= 1, found {momentum}. 0.99 is usual.")
-        self.encoder = encoder.to(memory_format=torch.channels_last)
+        self.encoder = encoder
+        if all(weight.ndim <= 4 for weight in encoder.parameters()):  # 3-D convolutions have no such format
+            encoder.to(memory_format=torch.channels_last)
         self.projector = projector
         self.objective = objective
         self.optimizer = AdamW() if optimizer is None else optimizer

@@ -64,11 +64,28 @@ def first_process() -> bool:
     return not rank_zero_only.rank  # type: ignore[attr-defined]
 
 
+def choose_accelerator(run: Run) -> str:
+    """``cuda`` where there is a GPU, unless the CPU was asked for; else ``cpu``. Apple's GPUs have no float64.
+
+    Raises:
+        ValueError: if a GPU was asked for and there is none, or there are fewer than ``devices``.
+    """
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if run.accelerator == "cpu" or (run.accelerator == "auto" and not found):
+        return "cpu"
+    if not found or run.devices > found:
+        raise ValueError(
+            f"run: expected {max(run.devices, 1)} CUDA GPU(s), found {found}. Choose fewer --run.devices, or "
+            "--run.accelerator=cpu."
+        )
+    return "cuda"
+
+
 def choose_precision(run: Run) -> str:
     """``bf16`` where asked for or where the processor computes in it, else ``32``."""
     if run.precision != "auto":
         return run.precision
-    if run.accelerator != "cpu" and torch.cuda.is_available():
+    if choose_accelerator(run) == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if fast else "32"
@@ -80,7 +97,9 @@ def choose_strategy(run: Run) -> DDPStrategy | str:
     Banks and moving statistics come from the batch of all processes and are equal without it; a bank of 65,536 vectors
     would be 33 MB a step.
     """
-    several = run.devices > 1 or (run.devices == -1 and run.accelerator != "cpu" and torch.cuda.device_count() > 1)
+    several = run.devices > 1 or (
+        run.devices == -1 and choose_accelerator(run) == "cuda" and torch.cuda.device_count() > 1
+    )
     return DDPStrategy(broadcast_buffers=False) if several else "auto"
 
 
@@ -89,7 +108,7 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
     epochs = run.epochs_for(samples)
     resumed = workspace.reached() if run.resume else None
     return pl.Trainer(
-        accelerator=run.accelerator,
+        accelerator=choose_accelerator(run),
         devices=run.devices,
         strategy=choose_strategy(run),
         precision="bf16-mixed" if choose_precision(run) == "bf16" else "32-true",
@@ -107,7 +126,7 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
         default_root_dir=workspace.folder,
         use_distributed_sampler=False,
         # torch shares batch statistics between GPUs only
-        sync_batchnorm=run.devices != 1 and run.accelerator != "cpu" and torch.cuda.is_available(),
+        sync_batchnorm=run.devices != 1 and choose_accelerator(run) == "cuda",
     )
 
 

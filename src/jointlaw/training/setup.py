@@ -32,13 +32,13 @@ class Run:
         seed: of initial weights, order, views and slices.
         resume: go on with the run in the folder; its configuration must be the same.
         precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
-        accelerator: cpu, gpu or auto.
+        accelerator: cpu, gpu (CUDA), or auto: a GPU where there is one.
         devices: number of processes, -1 for all devices. Batch statistics are shared between GPUs, not between CPU
             processes: there each normalises by its own part of the batch, and the first one's running statistics are
             those of the saved network. Banks and moving statistics of objectives are the same on all.
         accumulate: batches per optimiser step.
         clip: largest norm of the gradient (default: no clipping).
-        checkpoint_steps: write checkpoints/last.ckpt every so many steps.
+        checkpoint_steps: write checkpoints/last.ckpt every so many steps, and after the first epoch.
         loggers: further loggers beside metrics.csv.
         compile: pass the encoder through torch.compile.
         threads: CPU threads of torch (default: all).

@@ -60,13 +60,14 @@ class Workspace:
         write_text(self.folder / "environment.txt", environment())
 
     def resume(self, config: str) -> None:
-        """Check that the folder holds the same run, with a checkpoint to go on from."""
+        """Check that the folder holds the same run, with a checkpoint to go on from that can be read."""
         self.check_same(config)
         if not self.last.exists():
             raise ValueError(
                 f"run folder {self.folder}: expected checkpoints/last.ckpt, found none: the run was stopped before "
                 "its first checkpoint. Delete the folder and start anew."
             )
+        self.reached()
 
     def check_same(self, config: str) -> None:
         """Refuse a folder that holds a run of another configuration, naming the differing keys."""
@@ -97,8 +98,8 @@ class Workspace:
             ) from error
 
     def abandon(self) -> bool:
-        """Remove a folder that ``start`` made, if nothing was trained in it; say whether it was removed."""
-        if any(self.checkpoints.glob("*.ckpt")):
+        """Remove a folder that ``start`` made, if nothing in it can be gone on with; say whether it was removed."""
+        if self.last.exists():
             return False
         shutil.rmtree(self.folder)
         return True

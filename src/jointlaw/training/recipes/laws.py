@@ -74,7 +74,7 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
     matching: float = 125.0,
     seed: int = 0,
 ) -> Method:
-    """Rectified LpJEPA exactly as published: uniform slices, a fresh draw of the target every step, width 2048.
+    """Rectified LpJEPA's loss as published: uniform slices, a fresh draw of the target per view and step, width 2048.
 
     Args:
         loc: location of the generalised Gaussian before rectification.
