@@ -153,10 +153,11 @@ def _finite_mean(values: Tensor) -> float | None:
 def _alignment(drawn: Table) -> float | None:
     """Of two drawn views of each sample; None where there is one only."""
     order = drawn.index.argsort(stable=True)
-    _, counts = drawn.index[order].unique_consecutive(return_counts=True)
+    counts = drawn.index.bincount()
+    counts = counts[counts > 0]
     if counts.min() < 2:
         return None
-    first = counts.cumsum(0) - counts
+    first = counts.cumsum(0) - counts  # where each sample's rows begin
     return alignment(drawn.embeddings[order[first]], drawn.embeddings[order[first + 1]])
 
 
