@@ -49,6 +49,22 @@ def test_impossible_rates_are_refused(rate: float) -> None:
         Threshold(LAW, rate=rate)
 
 
+@pytest.mark.parametrize("activity", [0.001, 0.05, 0.5, 0.9])
+def test_settled_units_fire_exactly_as_often_as_planned(activity: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    h = torch.linspace(-4, 4, 7) + torch.linspace(0.5, 2, 7) * torch.randn(2000, 7, generator=generator).sinh()
+    threshold = Threshold(RectifiedGeneralizedGaussian.with_activity(activity))
+    threshold.settle(h)
+    assert ((threshold(h) > 0).sum(0) == round(2000 * activity)).all()
+
+
+def test_a_settled_unit_fires_once_at_least() -> None:
+    threshold = Threshold(RectifiedGeneralizedGaussian.with_activity(0.001))
+    h = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    threshold.settle(h)
+    assert ((threshold(h) > 0).sum(0) == 1).all()
+
+
 def test_gradients_of_a_unit_sum_to_zero_over_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     h = torch.randn(2, 64, 5, generator=generator, requires_grad=True)

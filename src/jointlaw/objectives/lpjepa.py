@@ -106,6 +106,16 @@ class RectifiedLpJEPA(Objective):
             self.threshold.update(z.context)
 
     @property
+    def settles(self) -> bool:
+        """Whether there are thresholds."""
+        return self.threshold is not None
+
+    def settle(self, z: Tensor) -> None:
+        """Set the thresholds so that units fire in the planned share of ``[N, D]`` projector outputs."""
+        if self.threshold is not None:
+            self.threshold.settle(z)
+
+    @property
     def matcher(self) -> SlicedWasserstein:
         """The sliced distance to the law."""
         return self.distance

@@ -12,8 +12,8 @@ from jointlaw.types import Embeddings, Outcome
 class Objective(nn.Module, ABC):
     """Judges the embeddings of a batch, and owns whatever is learned or remembered beyond encoder and projector.
 
-    ``forward`` never changes state; ``update`` is the only place that does, and a learner calls it once per
-    batch after the backward pass. Set ``uses_target_network`` where ``z.target`` must come from a moving average
+    ``forward`` never changes state; ``update`` does, and a learner calls it once per batch after the backward pass;
+    and ``settle``, once after training. Set ``uses_target_network`` where ``z.target`` must come from a moving average
     of the network; elsewhere it is the detached context.
     """
 
@@ -25,6 +25,14 @@ class Objective(nn.Module, ABC):
 
     def update(self, z: Embeddings) -> None:
         """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether ``settle`` has anything to do."""
+        return False
+
+    def settle(self, z: Tensor) -> None:
+        """After training, set exactly what the network's outputs ``[N, D]`` in evaluation mode determine."""
 
     @property
     def statistics(self) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jointlaw import check
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.laws.fixed import Fixed
@@ -26,8 +27,8 @@ class Threshold(nn.Module):
     right before it is therefore of no use, and its gradient is rounding error, which an optimiser such as Adam scales
     up: let the last layer have none.
 
-    The levels are a buffer ``[D]``, sized by the first update. They change in ``update`` only, from the batch of all
-    processes.
+    The levels are a buffer ``[D]``, sized by the first update. They change in ``update``, from the batch of all
+    processes, and in ``settle``, which sets them exactly after training.
 
     Args:
         law: rectified.
@@ -70,6 +71,18 @@ class Threshold(nn.Module):
         density = law.before.log_prob(torch.zeros_like(law.loc)).exp()
         step = ((share - law.activity) / density).clamp(-law.scale, law.scale)
         self.level = self.level + self.rate * step
+
+    @torch.no_grad()
+    def settle(self, h: Tensor) -> None:
+        """Set each level so that its unit fires in the planned share of projector outputs ``[N, D]``, in one at least.
+
+        Give outputs of the trained network in evaluation mode: those of training are noisier, as batch normalisation
+        takes its moments from the batch then, and rare units would fire too seldom afterwards.
+        """
+        check.embeddings("Threshold", h)
+        law: Any = self.fixed.law
+        firing = min(max(round(float(law.activity) * len(h)), 1), len(h) - 1)
+        self.level = h.to(self.level.dtype).kthvalue(len(h) - firing, dim=0).values
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         """Take the saved levels whatever their number: a new module does not know the width yet."""

@@ -18,6 +18,7 @@ from jointlaw.training.datamodule import ViewedData
 from jointlaw.training.history import History
 from jointlaw.training.learner import Learner
 from jointlaw.training.online import OnlineProbe
+from jointlaw.training.settling import settle
 from jointlaw.training.setup import Run
 from jointlaw.training.workspace import Workspace
 
@@ -52,6 +53,7 @@ def fit(
             raise KeyboardInterrupt from ended
         trainer.save_checkpoint(workspace.last)
     if trainer.is_global_zero:
+        settle(learner, data.data.train, data.views, run.batch, run.seed)
         workspace.save_weights(learner)
     if dist.is_initialized():
         dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
