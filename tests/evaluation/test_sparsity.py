@@ -70,3 +70,5 @@ def test_entropy_of_units_that_follow_a_law_is_the_law_s() -> None:
 
 def test_entropy_of_a_silent_unit_is_unknown() -> None:
     assert unit_entropy(torch.zeros(50, 1)).isnan().all()
+    repeated = torch.arange(5.0).repeat_interleave(20).unsqueeze(1)
+    assert unit_entropy(repeated).isnan().all()

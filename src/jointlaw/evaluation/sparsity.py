@@ -1,5 +1,8 @@
 """How sparse embeddings are. High values mean dense, for ``l0`` and ``l1`` alike."""
 
+import math
+
+import numpy as np
 import torch
 from scipy.stats import differential_entropy
 from torch import Tensor
@@ -99,8 +102,8 @@ def unit_entropy(z: Tensor) -> Tensor:
     r"""Estimated d-dimensional (Renyi) entropy of each unit, ``H2(pi_j) + pi_j h_j``, ``[D]`` in float64 and nats.
 
     ``pi_j`` is the measured share of non-zero values, H2 the binary entropy and ``h_j`` the differential entropy of
-    those values, by spacings (SciPy's ``differential_entropy``). Units with fewer than eight non-zero values give NaN:
-    there is nothing to estimate ``h_j`` from. Under a law the mean over units approaches its ``renyi_entropy``.
+    those values, by spacings (SciPy's ``differential_entropy``). Units with fewer than eight non-zero values, or with
+    values so often repeated that a spacing vanishes, give NaN: there is no density to estimate ``h_j`` from. Under a law the mean over units approaches its ``renyi_entropy``.
 
     Args:
         z: embeddings ``[B, D]``.
@@ -117,4 +120,6 @@ def _entropy(values: Tensor, count: int) -> float:
         return float("nan")
     weights = torch.tensor([share, 1 - share], dtype=torch.float64)
     binary = -torch.special.xlogy(weights, weights).sum().item()
-    return float(binary + share * differential_entropy(values.numpy(force=True)))
+    with np.errstate(divide="ignore"):  # of a spacing of zero
+        spread = float(differential_entropy(values.numpy(force=True)))
+    return binary + share * spread if math.isfinite(spread) else float("nan")
