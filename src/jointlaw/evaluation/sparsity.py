@@ -103,7 +103,8 @@ def unit_entropy(z: Tensor) -> Tensor:
 
     ``pi_j`` is the measured share of non-zero values, H2 the binary entropy and ``h_j`` the differential entropy of
     those values, by spacings (SciPy's ``differential_entropy``). Units with fewer than eight non-zero values, or with
-    values so often repeated that a spacing vanishes, give NaN: there is no density to estimate ``h_j`` from. Under a law the mean over units approaches its ``renyi_entropy``.
+    values so often repeated that a spacing vanishes, give NaN: there is no density to estimate ``h_j`` from. Under a
+    law the mean over units approaches its ``renyi_entropy``.
 
     Args:
         z: embeddings ``[B, D]``.
