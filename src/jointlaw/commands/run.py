@@ -79,16 +79,17 @@ def train(project: Project, data: Data) -> None:
     epochs = run.epochs_for(len(data.train))
     say(f"{project.recipe}: {len(data.train):,} samples, {epochs} epochs, precision {choose_precision(run)}")
     try:
-        figures = {**earlier_results(workspace), **fit(learner, feed, run, workspace, online)}
+        training = fit(learner, feed, run, workspace, online)
     except BaseException as error:
         error.add_note(_what_is_left(workspace, run.resume))
         raise
     if not first_process():
         return
-    workspace.save_results(figures)
+    earlier = earlier_results(workspace)
+    workspace.save_results({**earlier, **training})
     if run.report:
         judgement = judge(learner.cpu(), data, probe, views, run.batch, run.seed)
-        workspace.save_results({**judgement.figures, **figures})
+        workspace.save_results({**earlier, **judgement.figures, **training})
         write_report(workspace.report, contents(project, data, learner, judgement))
         summarise(workspace)
 
