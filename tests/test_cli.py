@@ -128,11 +128,7 @@ class TestRunFolder:
 
     def test_resuming_the_finished_run_changes_no_figure(self, done: Path) -> None:
         before = json.loads((done / "results.json").read_text())
-        stale = {
-            **before,
-            "sparsity.l0": 0.9,
-            "density.nats": 1.0,
-        }  # an older judgement, and the figure of another command
+        stale = {**before, "sparsity.l0": 0.9, "density.nats": 1.0}  # of an older judgement, and of another command
         (done / "results.json").write_text(json.dumps(stale))
         assert main([*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={done}", "--run.resume"]) == 0
         assert json.loads((done / "results.json").read_text()) == {**before, "density.nats": 1.0}
