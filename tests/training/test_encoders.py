@@ -36,11 +36,8 @@ def test_small_stem_keeps_the_resolution() -> None:
 
 @pytest.mark.parametrize("name", ["resnetv2_18", "test_resnet", "resnet18d", "skresnet18"])
 def test_relatives_of_the_resnet_take_small_images(name: str) -> None:
-    shape = (1, 32, 32)
-    assert build_encoder(name, shape)(torch.rand(2, *shape)).shape == (
-        2,
-        feature_width(build_encoder(name, shape), shape),
-    )
+    encoder = build_encoder(name, (1, 32, 32))
+    assert encoder(torch.rand(2, 1, 32, 32)).shape == (2, feature_width(encoder, (1, 32, 32)))
 
 
 def test_feature_width_leaves_the_encoder_as_it_was() -> None:

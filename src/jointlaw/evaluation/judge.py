@@ -23,7 +23,7 @@ from jointlaw.training.views import ViewMaker
 from jointlaw.types import Views
 
 UNIFORMITY_ROWS = 2_000
-"""Held-out samples whose pairs uniformity looks at: all pairs of more take long and change the third digit."""
+"""Held-out samples whose pairs uniformity looks at: the cost grows with their square."""
 
 DEAD_UNITS_ROWS = 5_000
 """A unit that is silent in this many embeddings is called dead; fewer would call rare units dead."""
