@@ -318,7 +318,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_slices(targets) -> None:
         events = profile.profiler.kineto_results.events()
         return max(accumulate(event.nbytes() for event in events if event.name() == "[memory]"))
 
-    assert largest(16 * 512) == largest(2 * 512)
+    assert largest(16 * 512) <= 1.1 * largest(2 * 512)  # a few rows more or less take longer keys
 
 
 @pytest.mark.parametrize(

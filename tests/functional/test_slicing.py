@@ -238,6 +238,17 @@ def test_eigen_slices_in_single_precision_keep_the_least_directions(generator: G
     assert deviations.var(1).sum() <= 1.05 * least.square().sum() / 499
 
 
+@pytest.mark.parametrize(("family", "first"), [(Eigen, 0), (LowerEigen, 11)])
+def test_eigen_slices_of_a_wide_batch_are_its_singular_vectors(family, first: int, generator: Generator) -> None:
+    """Deviations from 1 to 1e-4 of the greatest, in single precision."""
+    x = columns(64, generator, samples=24) * torch.logspace(0, -4, 64, dtype=torch.float64)[:, None]
+    [(_, block)] = list(family().blocks(x.float(), generator))
+    exact = x.float().double()
+    vectors = torch.linalg.svd(exact - exact.mean(1, keepdim=True), full_matrices=False).U.T[first:23]
+    cosines = (block.lift(torch.eye(block.count)).T.double() * vectors).sum(1).abs()
+    torch.testing.assert_close(cosines, torch.ones_like(cosines), atol=1e-6, rtol=0)
+
+
 def test_uniform_and_haar_slices_are_spread_evenly(generator: Generator) -> None:
     x = columns(16, generator)
     for family in (Uniform(20_000), Orthogonal(20_000)):

@@ -69,3 +69,30 @@ def test_threads_share_the_rows_of_a_big_sort(
         assert torch.equal(ranks_to_samples(x), stable(x))
     finally:
         torch.set_num_threads(threads)
+
+
+def test_rows_that_short_keys_cannot_order_take_long_ones(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def counted(x: Tensor) -> Tensor:
+        taken.append(len(x))
+        return stable(x)
+
+    monkeypatch.setattr(sorting, "_by_long_keys", counted)
+    rows = torch.randn(500, 256, generator=generator)
+    assert torch.equal(ranks_to_samples(rows), stable(rows))
+    assert sum(taken) <= 15
+    taken.clear()
+    rows[:, 7] = 1e6  # the others share a few places
+    rows[3] = torch.nextafter(rows[3], torch.tensor(torch.inf))
+    assert torch.equal(ranks_to_samples(rows), stable(rows))
+    assert sum(taken) == 500
+
+
+@pytest.mark.parametrize("size", [1e-38, 1e-30, 1.0, 1e30, 3e38])
+def test_every_range_of_numbers(size: float, generator: torch.Generator) -> None:
+    x = size * torch.rand(20, 256, generator=generator).sub(0.5)
+    assert torch.equal(ranks_to_samples(x), stable(x))
+    assert torch.equal(ranks_to_samples(size + x), stable(size + x))

@@ -60,7 +60,7 @@ class _Streamed(torch.autograd.Function):
             for weight, block, target in pieces:
                 gap = block.project(x).view(block.count, views, -1)  # [n, V, B]
                 gap -= _placed(target, ranks_to_samples(gap))
-                value += weight * gap.square().sum()
+                value += weight * torch.linalg.vector_norm(gap, dim=-1).double().square().sum()
                 if gradient is not None:
                     gradient.add_(block.lift(gap.view(block.count, -1)), alpha=weight)
             scale = 1 / x.shape[1]

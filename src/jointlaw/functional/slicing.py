@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from jointlaw.functional.sorting import ranks_to_samples
+
 
 class Block(ABC):
     """A few slices of the unit sphere, as a linear map and its adjoint.
@@ -132,8 +134,9 @@ class Sparse(Block):
 
     def lift(self, projections: Tensor) -> Tensor:
         """Apply the adjoint: ``[n, M] -> [D, M]``."""
-        units, place = self.units.flatten().sort()
-        first = torch.searchsorted(units, torch.arange(self.dim, device=units.device))  # of each unit's own slices
+        units = self.units.flatten()
+        place = ranks_to_samples(units.float())  # exact below 2^24 units
+        first = torch.searchsorted(units[place], torch.arange(self.dim, device=units.device))  # of each unit's slices
         weights = self.weights.flatten()[place]
         return embedding_bag(place // self.units.shape[1], projections, first, per_sample_weights=weights, mode="sum")
 

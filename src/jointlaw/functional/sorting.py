@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+SHORT = 1024  # longer rows have too many numbers that 32 bits, less those of the sample, do not tell apart
 RUN = 256  # NumPy sorts rows up to this length by a vectorised network, without partitioning
 LONGEST = 2048  # merging runs pays up to this length, where it pays at all
 NEAR = 1 << 17  # keys whose passes stay in a core's cache
@@ -19,18 +20,47 @@ WORTHWHILE = 1 << 18  # keys of long rows whose sort takes milliseconds: threads
 def ranks_to_samples(x: Tensor) -> Tensor:
     """Stable ascending argsort along the last dimension: sample of rank r, as ``torch.sort(stable=True)`` gives.
 
-    Float32 on CPU takes a faster way to the same answer: each number becomes one integer key, whose upper half orders
-    like the float (negative floats have their magnitude bits flipped; adding zero turns -0 into +0) and whose lower
-    half is the sample. Ties therefore stay in order, all keys differ, and any values-only sort will do: NumPy's runs
-    on vector instructions.
+    Float32 on CPU takes a faster way to the same answer: number and sample become one integer key, so that ties stay in
+    order, all keys differ, and any values-only sort will do: NumPy's runs on vector instructions.
 
     >>> ranks_to_samples(torch.tensor([[0.5, -1.0, 0.5, -0.0, 0.0]]))
     tensor([[1, 3, 4, 0, 2]])
     """
     if x.dtype != torch.float32 or x.device.type != "cpu":
         return torch.sort(x, dim=-1, stable=True).indices
+    x = x.contiguous()  # keys are sorted in place: rows must lie in one piece
+    return _by_short_keys(x) if 1 < x.shape[-1] <= SHORT else _by_long_keys(x)
+
+
+def _by_short_keys(x: Tensor) -> Tensor:
+    """Rank by keys of 32 bits: place in the row's range, then sample; rows that are not in order get long keys.
+
+    Of 256 numbers, 24 bits of place tell all apart in 98 of 100 rows. The place never falls where the number rises, so
+    numbers of one place are the only ones that can be out of order.
+    """
     length = x.shape[-1]
-    bits = (x.contiguous() + 0.0).view(torch.int32)  # keys are sorted in place: rows must lie in one piece
+    samples = 1 << (length - 1).bit_length()
+    lowest, highest = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
+    most = (1 << 32) / samples - 4  # rounding adds up to three
+    places = (x - lowest).mul_(most / (highest - lowest).clamp_min_(1e-30)).int()
+    keys = torch.add(torch.arange(length, dtype=torch.int32), places, alpha=samples)  # runs over into the sign
+    keys.numpy().view(np.uint32).sort(axis=-1)
+    order = keys.bitwise_and_(samples - 1).long()
+    values = x.gather(-1, order)
+    rises = (values[..., 1:] - values[..., :-1]).amin(-1)
+    unsure = ~(rises >= 0)  # NaN too, which infinity leads to
+    if unsure.any():
+        order[unsure] = _by_long_keys(x[unsure])
+    return order
+
+
+def _by_long_keys(x: Tensor) -> Tensor:
+    """Rank by keys of 64 bits: the upper half orders like the float, the lower half is the sample.
+
+    Negative floats have their magnitude bits flipped; adding zero turns -0 into +0.
+    """
+    length = x.shape[-1]
+    bits = (x + 0.0).view(torch.int32)
     flips = (bits >> 31).bitwise_and_(0x7FFFFFFF)
     keys = bits.bitwise_xor_(flips).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(length))
     if RUN < length <= LONGEST and _merging_pays():

@@ -32,6 +32,7 @@ class UnitLaw(Protocol):
         """Quantile function."""
 
 
+EXACT = 64  # weights up to which a table has an exact row per number of positive ones
 AVERAGED = 16  # drawn samples that stand for their expectation where no table is exact enough
 Sorted = Callable[[Block], Tensor]  # block of n slices -> [n, 1 or V, B] ascending
 
@@ -90,10 +91,10 @@ class OrderStatistics(Targets):
             if k is None and dim < 64:
                 return averaged(block)
             sums = block.power_sums()
-            if k is not None and k <= 64:
+            if k is not None:
                 plus = (sums[:, 0] * k**0.5 + k).div(2).round().long()
-                return sign_table(law, k, batch, device, dtype)[plus].unsqueeze(1)
-            mean, response = response_table(law, dim if k is None else k, k is None, batch, device, dtype)
+                return sign_table(law, k, batch, device, dtype).index_select(0, plus).unsqueeze(1)
+            mean, response = dense_table(law, dim, batch, device, dtype)
             return (response.at(sums[:, 2], sums[:, 3]) + mean * sums[:, :1]).unsqueeze(1)
 
         @cache
@@ -124,19 +125,22 @@ def sign_table(law: UnitLaw, nonzeros: int, batch: int, device: torch.device, dt
         positive = ordering.expected_order_statistics(_quantile(law), batch)
         return torch.stack((-positive.flip(0), positive)).to(device, dtype)
     unit = ordering.Unit.discretise(_quantile(law))
-    centred = ordering.sign_sums(unit, nonzeros, range(nonzeros + 1), batch)
-    means = unit.mean * torch.arange(-nonzeros, nonzeros + 1, 2) / math.sqrt(nonzeros)
-    return (centred + means.unsqueeze(1)).to(device, dtype)
+    surplus = torch.arange(-nonzeros, nonzeros + 1, 2, dtype=torch.float64) / math.sqrt(nonzeros)  # sum of the weights
+    if nonzeros <= EXACT:
+        centred = ordering.sign_sums(unit, nonzeros, range(nonzeros + 1), batch)
+    else:
+        fourths = torch.full_like(surplus, 1 / nonzeros)
+        centred = ordering.sign_response(unit, nonzeros, batch).at(surplus / nonzeros, fourths)
+    return (centred + unit.mean * surplus.unsqueeze(1)).to(device, dtype)
 
 
 @lru_cache(maxsize=32)
-def response_table(
-    law: UnitLaw, nonzeros: int, dense: bool, batch: int, device: torch.device, dtype: torch.dtype
+def dense_table(
+    law: UnitLaw, dim: int, batch: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, ordering.Response]:
-    """Mean of one unit and the response of centred order statistics to the shape of a slice."""
+    """Mean of one unit and the response of centred order statistics to the shape of a dense slice."""
     unit = ordering.Unit.discretise(_quantile(law))
-    respond = ordering.dense_response if dense else ordering.sign_response
-    return unit.mean.to(device, dtype), respond(unit, nonzeros, batch).to(device, dtype)
+    return unit.mean.to(device, dtype), ordering.dense_response(unit, dim, batch).to(device, dtype)
 
 
 def _quantile(law: UnitLaw) -> ordering.Quantile:
