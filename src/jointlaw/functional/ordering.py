@@ -206,12 +206,7 @@ def _inverse(cumulative: Tensor, edges: Tensor, levels: Tensor) -> Tensor:
 
 
 def _hats(x: Tensor, nodes: Tensor) -> Tensor:
-    """Weights ``[n, T]`` of the piecewise linear function through T ascending nodes."""
-    if len(nodes) == 1:
-        return torch.ones_like(x).unsqueeze(1)
-    x = x.clamp(nodes[0], nodes[-1]).contiguous()
-    after = torch.searchsorted(nodes, x).clamp(1, len(nodes) - 1)
-    share = (x - nodes[after - 1]) / (nodes[after] - nodes[after - 1])
-    weights = x.new_zeros(len(x), len(nodes))
-    places = torch.stack((after - 1, after), dim=1)
-    return weights.scatter_(1, places, torch.stack((1 - share, share), dim=1))
+    """Weights ``[n, T]`` of the piecewise linear function through T ascending nodes, constant beyond them."""
+    risen = ((x.unsqueeze(1) - nodes[:-1]) / nodes.diff()).clamp(0, 1)  # from each node to the next
+    edge = x.new_ones(len(x), 1)
+    return torch.cat((edge, risen), dim=1) - torch.cat((risen, 0 * edge), dim=1)
