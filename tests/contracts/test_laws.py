@@ -164,10 +164,6 @@ def test_rejects_values_outside_the_support_when_asked(kind):
         kind(1.0, validate_args=True).log_prob(outside)
 
 
-def test_import_leaves_torch_validation_as_it_was():
-    assert Distribution._validate_args is __debug__
-
-
 @pytest.mark.parametrize("p", [0.1, 1.0, 8.0, 30.0])
 @pytest.mark.parametrize("loc", [-1000.0, -1e-8, 0.0, 1e-8, 1000.0])
 def test_values_and_gradients_stay_finite_far_outside_the_usual_range(kind, p, loc):

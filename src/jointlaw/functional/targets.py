@@ -118,7 +118,7 @@ def unit_order_statistics(law: UnitLaw, batch: int, device: torch.device, dtype:
     return sign_table(law, 1, batch, device, dtype)[1]
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)  # one is as large as a view where k is the width
 def sign_table(law: UnitLaw, nonzeros: int, batch: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Expected order statistics ``[k + 1, B]`` of k weights +-1/sqrt(k), by number of positive weights."""
     if nonzeros == 1:
