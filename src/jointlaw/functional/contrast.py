@@ -73,10 +73,11 @@ def info_nce(positive: Float[Tensor, "*batch"], negative: Float[Tensor, "*#batch
     return torch.logaddexp(positive, negative) - positive
 
 
-def off_diagonal(x: Float[Tensor, "rows columns *rest"]) -> Float[Tensor, "pairs *rest"]:  # noqa: F821
-    """The entries ``[v, w]`` with v != w, as one dimension."""
-    keep = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device).fill_diagonal_(False)
-    return x[keep]
+def off_diagonal(x: Float[Tensor, "views views *rest"]) -> Float[Tensor, "pairs *rest"]:  # noqa: F821
+    """The entries ``[v, w]`` with v != w, as one dimension; by shapes alone, which a tracer can follow."""
+    views = x.shape[0]
+    after_each = x.flatten(0, 1)[1:].unflatten(0, (views - 1, views + 1))  # the last of V + 1 is on the diagonal
+    return after_each[:, :-1].flatten(0, 1)
 
 
 class Against(NamedTuple):

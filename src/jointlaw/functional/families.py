@@ -278,10 +278,10 @@ def _singular_vectors(columns: Tensor, lower: bool) -> Tensor:
 
 
 def _by_products(centred: Tensor, count: int) -> Tensor | None:
-    """The last singular vectors, from eigenvectors of the samples' products: half the cost; ``None`` where inexact.
+    """The last singular vectors, from eigenvectors of the samples' products; ``None`` where inexact.
 
-    Squared in float64, singular values keep their digits down to 1e-5 of the largest. Lower are those of silent
-    samples, which are all alike; on some of these LAPACK's solver did not even converge.
+    Two thirds of the cost of a decomposition. Squared in float64, singular values keep their digits down to 1e-5 of
+    the largest. Lower are those of silent samples, which are all alike; on some LAPACK's solver did not even converge.
     """
     dim, samples = centred.shape
     if not 2 <= samples <= dim:
