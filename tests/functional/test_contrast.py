@@ -88,6 +88,9 @@ def test_rep_relu_is_relu_forward_and_gelu_backward(generator: Generator) -> Non
 
 def test_off_diagonal_leaves_out_equal_indices() -> None:
     assert off_diagonal(torch.arange(9.0).view(3, 3)).tolist() == [1, 2, 3, 5, 6, 7]
+    rows = torch.arange(12.0).view(3, 2, 2).permute(2, 1, 0)  # not in one piece
+    assert torch.equal(off_diagonal(rows), torch.stack((rows[0, 1], rows[1, 0])))
+    assert off_diagonal(torch.ones(1, 1, 5)).shape == (0, 5)
 
 
 @pytest.mark.parametrize("cached", [1, 40, 2**18])

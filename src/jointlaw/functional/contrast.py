@@ -75,9 +75,9 @@ def info_nce(positive: Float[Tensor, "*batch"], negative: Float[Tensor, "*#batch
 
 def off_diagonal(x: Float[Tensor, "views views *rest"]) -> Float[Tensor, "pairs *rest"]:  # noqa: F821
     """The entries ``[v, w]`` with v != w, as one dimension; by shapes alone, which a tracer can follow."""
-    views = x.shape[0]
-    after_each = x.flatten(0, 1)[1:].unflatten(0, (views - 1, views + 1))  # the last of V + 1 is on the diagonal
-    return after_each[:, :-1].flatten(0, 1)
+    views, rest = x.shape[0], x.shape[2:]
+    others = x.flatten(0, 1)[1:].view(views - 1, views + 1, *rest)[:, :-1]  # the last of V + 1 is on the diagonal
+    return others.reshape(views * (views - 1), *rest)
 
 
 class Against(NamedTuple):

@@ -1,5 +1,6 @@
 """Optimisers with the schedule used throughout the field: linear warm-up, then a cosine down to zero."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn, optim
 from torch.optim import AdamW as TorchAdamW
 from torch.optim import Optimizer as TorchOptimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from jointlaw import check
 
@@ -41,9 +42,13 @@ class Optimizer(ABC):
     def schedule(self, optimizer: TorchOptimizer, steps: int) -> LRScheduler:
         """Warm-up and cosine over ``steps`` optimiser steps; call its ``step`` after each."""
         warm = max(1, round(self.warmup * steps))
-        rise = LinearLR(optimizer, start_factor=1 / (warm + 1), total_iters=warm)
-        fall = CosineAnnealingLR(optimizer, T_max=max(1, steps - warm))
-        return SequentialLR(optimizer, [rise, fall], milestones=[warm])
+
+        def factor(step: int) -> float:
+            if step < warm:
+                return (step + 1) / (warm + 1)
+            return (1 + math.cos(math.pi * min(1, (step - warm) / max(1, steps - warm)))) / 2
+
+        return LambdaLR(optimizer, factor)
 
     def groups(self, modules: Iterable[nn.Module]) -> list[dict[str, object]]:
         """Parameter groups: decayed matrices and filters, undecayed vectors and scalars."""
