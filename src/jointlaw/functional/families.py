@@ -15,10 +15,10 @@ from torch import Tensor
 
 from jointlaw import check
 from jointlaw.functional import slicing
+from jointlaw.functional.singular import singular_vectors
 from jointlaw.functional.slicing import Block
 from jointlaw.functional.sorting import ranks_to_samples
 
-UNITS_PER_SAMPLE = 4
 ROWS = 512  # slices per dense block on CPU: a chunk of projections stays in the cache
 
 
@@ -173,7 +173,7 @@ class Eigen(Slices):
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
         """Decompose the view and fill up; fewer slices than singular vectors raise a ``ValueError``."""
-        yield from _filled(self.count, _vectors_of_some(columns, self.samples, False, generator), generator)
+        yield from _filled(self.count, singular_vectors(columns, self.samples, generator, lower=False), generator)
 
 
 class LowerEigen(Slices):
@@ -195,7 +195,7 @@ class LowerEigen(Slices):
 
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
         """Decompose the view and fill up; fewer slices than vectors raise a ``ValueError``."""
-        yield from _filled(self.count, _vectors_of_some(columns, self.samples, True, generator), generator)
+        yield from _filled(self.count, singular_vectors(columns, self.samples, generator, lower=True), generator)
 
 
 class Mixture(Slices):
@@ -245,57 +245,6 @@ def _check_eigen(owner: str, count: int | None, samples: int | None) -> None:
         check.at_least(owner, 1, count=count)
     if samples is not None:
         check.at_least(owner, 2, samples=samples)
-
-
-def _vectors_of_some(columns: Tensor, samples: int | None, lower: bool, generator: torch.Generator) -> Tensor:
-    if samples is None:
-        return _singular_vectors(columns, lower)
-    dim, rows = columns.shape[0], columns.T  # columns are a view of contiguous samples
-    if samples < len(rows):
-        rows = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:samples]]
-    most = UNITS_PER_SAMPLE * len(rows)
-    if most >= dim:
-        return _singular_vectors(rows.T, lower)
-    units = torch.randperm(dim, generator=generator, device=rows.device)[:most]
-    vectors = _singular_vectors(rows.T[units], lower)
-    return vectors.new_zeros(len(vectors), dim).index_copy_(1, units, vectors)
-
-
-def _singular_vectors(columns: Tensor, lower: bool) -> Tensor:
-    """Right singular vectors of centred samples, all ``min(D, M - 1)`` or the lower half, descending: ``[n, D]``.
-
-    They are orthonormal also for collapsed and for non-finite samples: it is the loss that has to tell of these.
-    """
-    dim, samples = columns.shape
-    finite = columns.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-    centred = finite - finite.mean(dim=1, keepdim=True)
-    given = min(samples - 1, dim)
-    first = given // 2 if lower else 0
-    vectors = _by_products(centred, given - first)
-    if vectors is None:
-        vectors = torch.linalg.svd(centred, full_matrices=False).U.T[first:given]
-    return vectors.contiguous()
-
-
-def _by_products(centred: Tensor, count: int) -> Tensor | None:
-    """The last singular vectors, from eigenvectors of the samples' products; ``None`` where inexact.
-
-    Two thirds of the cost of a decomposition. Squared in float64, singular values keep their digits down to 1e-5 of
-    the largest. Lower are those of silent samples, which are all alike; on some LAPACK's solver did not even converge.
-    """
-    dim, samples = centred.shape
-    if not 2 <= samples <= dim:
-        return None
-    exact = centred.double()
-    try:
-        squares, weights = torch.linalg.eigh(exact.T @ exact)  # ascending; the first is zero, that of the mean
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        return None
-    if not squares[1] > 1e-10 * squares[-1]:
-        return None
-    wanted = slice(1, count + 1)
-    vectors: Tensor = (weights[:, wanted] / squares[wanted].sqrt()).T @ exact.T
-    return vectors.flip(0).to(centred.dtype)
 
 
 def _filled(count: int | None, vectors: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
