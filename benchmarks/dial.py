@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from jointlaw.evaluation.judge import judge
-from jointlaw.functional.families import Slices, Uniform
-from jointlaw.training.datamodule import ViewedData
+from jointlaw.evaluation._judge import judge
+from jointlaw.functional._families import Slices, Uniform
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._trainer import fit
+from jointlaw.training._datamodule import ViewedData
 from jointlaw.training.recipes import rectified_lpjepa
-from jointlaw.training.run import fit
-from jointlaw.training.setup import Run, Setup
-from jointlaw.training.workspace import Workspace
 
 FAMILIES: dict[str, Slices | None] = {"uniform": Uniform(2048), "default": None}
 

@@ -25,10 +25,10 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional.families import Axes, FastOrthogonal, LowerEigen, Mixture, Orthogonal, Sparse, Uniform
-from jointlaw.functional.matching import two_sample
-from jointlaw.functional.slicing import unit_rows
-from jointlaw.functional.targets import TwoSample
+from jointlaw.functional._families import Axes, FastOrthogonal, LowerEigen, Mixture, Orthogonal, Sparse, Uniform
+from jointlaw.functional._matching import two_sample
+from jointlaw.functional._slicing import unit_rows
+from jointlaw.functional._targets import TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein, default_slices
 

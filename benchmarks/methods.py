@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from jointlaw.evaluation.judge import judge
-from jointlaw.training.datamodule import ViewedData
+from jointlaw.evaluation._judge import judge
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._trainer import fit
+from jointlaw.training._datamodule import ViewedData
 from jointlaw.training.recipes import RECIPES
-from jointlaw.training.run import fit
-from jointlaw.training.setup import Run, Setup
-from jointlaw.training.workspace import Workspace
 
 KEYS = (
     "probe.backbone.accuracy",

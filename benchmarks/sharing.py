@@ -21,7 +21,7 @@ import torch.multiprocessing
 from torch import Generator
 
 from jointlaw.distributed import rank
-from jointlaw.functional.families import FastOrthogonal, Uniform
+from jointlaw.functional._families import FastOrthogonal, Uniform
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import Regularizer, SIGReg, SlicedWasserstein
 

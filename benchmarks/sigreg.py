@@ -19,9 +19,9 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional.characteristic import characteristic
-from jointlaw.functional.families import FastOrthogonal, Uniform
-from jointlaw.functional.slicing import unit_rows
+from jointlaw.functional._characteristic import characteristic
+from jointlaw.functional._families import FastOrthogonal, Uniform
+from jointlaw.functional._slicing import unit_rows
 from jointlaw.regularizers import SIGReg, SphereSIGReg
 
 SHAPES = [(256, 512, 1024), (256, 128, 256), (128, 2048, 1024), (256, 512, 4096), (1024, 512, 1024), (256, 64, 1024)]

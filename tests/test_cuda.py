@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional.families import Slices, Uniform
-from jointlaw.functional.sorting import ranks_to_samples
+from jointlaw.functional._families import Slices, Uniform
+from jointlaw.functional._sorting import ranks_to_samples
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian
 from jointlaw.networks import ConvEncoder, Projector
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.threshold import Threshold
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._threshold import Threshold
 from jointlaw.regularizers import SlicedWasserstein
-from jointlaw.training.learner import Learner
+from jointlaw.training._learner import Learner
 from jointlaw.types import Views
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

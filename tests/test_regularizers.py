@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from jointlaw.functional import slicing
-from jointlaw.functional.characteristic import characteristic, sphere_characteristic
-from jointlaw.functional.dependence import hsic
-from jointlaw.functional.families import (
+from jointlaw.functional import _slicing as slicing
+from jointlaw.functional._characteristic import characteristic, sphere_characteristic
+from jointlaw.functional._dependence import hsic
+from jointlaw.functional._families import (
     Axes,
     Eigen,
     FastOrthogonal,
@@ -24,8 +24,8 @@ from jointlaw.functional.families import (
     Sparse,
     Uniform,
 )
-from jointlaw.functional.moments import covariance_penalty, variance_hinge
-from jointlaw.functional.targets import OrderStatistics, TwoSample
+from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.regularizers import (
     HSIC,

@@ -14,8 +14,8 @@ from jointlaw.laws import (
     TruncatedGeneralizedGaussian,
 )
 from jointlaw.networks import MLP, ConvEncoder, MLPEncoder, Projector
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.objective import Objective
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import Regularizer, SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome, Views
 

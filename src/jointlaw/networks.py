@@ -1,4 +1,4 @@
-"""Small networks written here; everything bigger comes from timm by name (``jointlaw.training.encoders``)."""
+"""Small networks written here; everything bigger comes from timm by name (``jointlaw.training._encoders``)."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from jointlaw import check
+from jointlaw import _check as check
 
 
 class MLP(nn.Sequential):

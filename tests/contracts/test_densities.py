@@ -18,12 +18,12 @@ from jointlaw.densities import (
     fit_gaussian,
     fit_mixture,
 )
-from jointlaw.densities.deterministic import Deterministic
-from jointlaw.densities.heads import DiagonalHead, LowRankHead
-from jointlaw.densities.moving import Moving
-from jointlaw.densities.network import MixtureDensityNetwork
-from jointlaw.densities.prototypes import Prototypes
-from jointlaw.densities.scales import FixedScale, LearnedScale, MovingScale, Scale
+from jointlaw.densities._deterministic import Deterministic
+from jointlaw.densities._heads import DiagonalHead, LowRankHead
+from jointlaw.densities._moving import Moving
+from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities._prototypes import Prototypes
+from jointlaw.densities._scales import FixedScale, LearnedScale, MovingScale, Scale
 from jointlaw.laws import Law
 
 CONTEXT, TARGET = 2, 1

@@ -20,19 +20,19 @@ from jointlaw.densities import (
     Prototypes,
 )
 from jointlaw.distributed import rank, world_size
-from jointlaw.functional.families import Uniform
-from jointlaw.functional.targets import TwoSample
+from jointlaw.functional._families import Uniform
+from jointlaw.functional._targets import TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
-from jointlaw.objectives.contrastive import NCL, MoCo, SimCLR
-from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
-from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
-from jointlaw.objectives.lejepa import LeJEPA
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.objective import Objective
-from jointlaw.objectives.predictive import BYOL, JEPA
-from jointlaw.objectives.smc import SMCGMJE
-from jointlaw.objectives.swav import SwAV
-from jointlaw.objectives.vicreg import VICReg
+from jointlaw.objectives._contrastive import NCL, MoCo, SimCLR
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives._lejepa import LeJEPA
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._objective import Objective
+from jointlaw.objectives._predictive import BYOL, JEPA
+from jointlaw.objectives._smc import SMCGMJE
+from jointlaw.objectives._swav import SwAV
+from jointlaw.objectives._vicreg import VICReg
 from jointlaw.regularizers import SIGReg
 from jointlaw.types import Embeddings
 

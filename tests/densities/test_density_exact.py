@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from jointlaw.densities.fit import fit_gaussian, fit_mixture
-from jointlaw.densities.kernels import RBF, Linear
-from jointlaw.densities.moving import Moving
-from jointlaw.densities.process import FourierProcess, GaussianProcess
-from jointlaw.densities.prototypes import Prototypes
-from jointlaw.densities.scales import FixedScale, LearnedScale
-from jointlaw.functional.dual import feature_nll, gram_nll
+from jointlaw.densities._fit import fit_gaussian, fit_mixture
+from jointlaw.densities._kernels import RBF, Linear
+from jointlaw.densities._moving import Moving
+from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities._prototypes import Prototypes
+from jointlaw.densities._scales import FixedScale, LearnedScale
+from jointlaw.functional._dual import feature_nll, gram_nll
 
 B, D = 40, 3
 EPS = 0.2

@@ -7,11 +7,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from jointlaw.densities.deterministic import Deterministic
-from jointlaw.densities.moving import Moving
-from jointlaw.densities.network import MixtureDensityNetwork
-from jointlaw.densities.prototypes import Prototypes
-from jointlaw.densities.scales import MovingScale
+from jointlaw.densities._deterministic import Deterministic
+from jointlaw.densities._moving import Moving
+from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities._prototypes import Prototypes
+from jointlaw.densities._scales import MovingScale
 
 WORLD, BATCH, STEPS = 2, 24, 3
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from jointlaw.densities.descend import descend
-from jointlaw.densities.deterministic import Deterministic
+from jointlaw.densities._descend import descend
+from jointlaw.densities._deterministic import Deterministic
 
 
 @pytest.fixture

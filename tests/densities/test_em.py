@@ -26,11 +26,11 @@ from jointlaw.densities import (
     Spherical,
     choose_components,
 )
-from jointlaw.densities.covariances import Covariance
-from jointlaw.densities.em_steps import Parameters, expect
-from jointlaw.densities.screening import Whitened
-from jointlaw.functional.mixtures import component_log_densities
-from jointlaw.laws.gaussian import JointGaussian
+from jointlaw.densities._covariances import Covariance
+from jointlaw.densities._em_steps import Parameters, expect
+from jointlaw.densities._screening import Whitened
+from jointlaw.functional._mixtures import component_log_densities
+from jointlaw.laws._gaussian import JointGaussian
 
 THEIRS = {"full": "full", "shared": "tied", "diagonal": "diag", "spherical": "spherical"}
 

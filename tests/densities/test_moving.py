@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jointlaw.densities.moving import Moving, moving_rate
+from jointlaw.densities._moving import Moving, moving_rate
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as peer
 
-from jointlaw.densities.kernels import RBF, Linear, Matern
-from jointlaw.densities.process import FourierProcess, GaussianProcess
-from jointlaw.functional.dual import feature_nll
+from jointlaw.densities._kernels import RBF, Linear, Matern
+from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.functional._dual import feature_nll
 
 NOISE = 0.05
 

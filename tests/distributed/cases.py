@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.test_objectives import OBJECTIVES
 from distributed.processes import train
-from jointlaw.functional.families import (
+from jointlaw.functional._families import (
     Axes,
     Eigen,
     FastOrthogonal,
@@ -17,9 +17,9 @@ from jointlaw.functional.families import (
     Sparse,
     Uniform,
 )
-from jointlaw.functional.targets import OrderStatistics, Targets, TwoSample
+from jointlaw.functional._targets import OrderStatistics, Targets, TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives.objective import Objective
+from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import (
     HSIC,
     LogDetEntropy,

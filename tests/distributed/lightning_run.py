@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from distributed.processes import BATCH, DIM, INPUTS, STEPS, Moments, samples
 from jointlaw.distributed import rank, world_size
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.training.learner import Learner
-from jointlaw.training.run import choose_strategy
-from jointlaw.training.setup import Run
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.runs._setup import Run
+from jointlaw.runs._trainer import choose_strategy
+from jointlaw.training._learner import Learner
 from jointlaw.types import Views
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from jointlaw.evaluation.calibration import (
+from jointlaw.evaluation._calibration import (
     auroc,
     branches_recovered,
     coverage,
@@ -14,8 +14,8 @@ from jointlaw.evaluation.calibration import (
     reliability,
     sharpness,
 )
-from jointlaw.laws.gaussian import JointGaussian
-from jointlaw.laws.mixture import JointMixture
+from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws._mixture import JointMixture
 
 
 def generator(seed: int = 0) -> torch.Generator:

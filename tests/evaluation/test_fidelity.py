@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal, Normal
 
-from jointlaw.evaluation import fidelity
-from jointlaw.evaluation.fidelity import ks_distance, unit_quantiles, wasserstein_units
+from jointlaw.evaluation import _fidelity as fidelity
+from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian
 
 LAWS: list[Distribution] = [

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from jointlaw.evaluation.fitting import Kind, Recipe, load_density, save_density
-from jointlaw.evaluation.joint import PairTable, judge_density, novelty, principal_components, some_pairs
+from jointlaw.evaluation._fitting import Kind, Recipe, load_density, save_density
+from jointlaw.evaluation._joint import PairTable, judge_density, novelty, principal_components, some_pairs
 
 KINDS: list[Kind] = ["gaussian", "mixture", "gas", "network"]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.evaluation.geometry import alignment, uniformity
-from jointlaw.functional.spectrum import rankme, spectrum
+from jointlaw.evaluation._geometry import alignment, uniformity
+from jointlaw.functional._spectrum import rankme, spectrum
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

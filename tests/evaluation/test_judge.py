@@ -5,18 +5,18 @@ import math
 import pytest
 import torch
 
-from jointlaw.evaluation.embed import embed
-from jointlaw.evaluation.geometry import alignment, uniformity
-from jointlaw.evaluation.judge import judge, probe_figures
+from jointlaw.data._sources import Data, load
+from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._geometry import alignment, uniformity
+from jointlaw.evaluation._judge import judge, probe_figures
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.objective import Objective
-from jointlaw.training.datamodule import clean_views, drawn_views
-from jointlaw.training.learner import Learner
-from jointlaw.training.sources import Data, load
-from jointlaw.training.views import digits, view_maker
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._objective import Objective
+from jointlaw.training._datamodule import clean_views, drawn_views
+from jointlaw.training._learner import Learner
 from jointlaw.types import Embeddings, Outcome
+from jointlaw.views._makers import digits, view_maker
 
 KEYS = {
     "probe.backbone.accuracy",

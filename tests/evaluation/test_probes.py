@@ -8,9 +8,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from jointlaw.evaluation import probes
-from jointlaw.evaluation.labelled import ProbeResult
-from jointlaw.evaluation.probes import few_shot, knn_probe, linear_probe
+from jointlaw.evaluation import _probes as probes
+from jointlaw.evaluation._labelled import ProbeResult
+from jointlaw.evaluation._probes import few_shot, knn_probe, linear_probe
 
 Probe = Callable[[Tensor, Tensor, Tensor, Tensor], ProbeResult]
 PROBES: list[Probe] = [linear_probe, knn_probe]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jointlaw.evaluation.sparsity import constant_units, dead_units, l0, l1, unit_activity, unit_entropy
+from jointlaw.evaluation._sparsity import constant_units, dead_units, l0, l1, unit_activity, unit_entropy
 from jointlaw.laws import RectifiedGeneralizedGaussian
 
 Z = torch.tensor([[1.0, 0.0, -2.0, 0.0], [0.0, 0.0, 3.0, 0.0], [4.0, 0.0, 4.0, 4.0]])

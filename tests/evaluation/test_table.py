@@ -10,8 +10,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from jointlaw.evaluation import table as tables
-from jointlaw.evaluation.table import Table, read_table, write_table
+from jointlaw.evaluation import _table as tables
+from jointlaw.evaluation._table import Table, read_table, write_table
 
 ENDINGS = [".parquet", ".npz", ".csr.npz"]
 

@@ -8,14 +8,15 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd import gradcheck
 
-from jointlaw.functional import slicing, sphere
-from jointlaw.functional.characteristic import (
+from jointlaw.functional import _slicing as slicing
+from jointlaw.functional import _sphere as sphere
+from jointlaw.functional._characteristic import (
     NODES,
     characteristic,
     sliced_characteristic,
     sphere_characteristic,
 )
-from jointlaw.functional.families import Uniform
+from jointlaw.functional._families import Uniform
 
 CPU = torch.device("cpu")
 

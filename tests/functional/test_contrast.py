@@ -4,8 +4,17 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional import contrast
-from jointlaw.functional.contrast import against, info_nce, log_support, nt_xent, off_diagonal, rep_relu, sinkhorn, unit
+from jointlaw.functional import _contrast as contrast
+from jointlaw.functional._contrast import (
+    against,
+    info_nce,
+    log_support,
+    nt_xent,
+    off_diagonal,
+    rep_relu,
+    sinkhorn,
+    unit,
+)
 from jointlaw.types import Memory
 
 

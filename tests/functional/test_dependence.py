@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.functional.dependence import gaussian_kernel, hsic, mean_nhsic, nhsic
+from jointlaw.functional._dependence import gaussian_kernel, hsic, mean_nhsic, nhsic
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -5,8 +5,8 @@ import torch
 from torch.autograd import gradcheck
 from torch.distributions import MultivariateNormal
 
-from jointlaw.functional.dual import feature_nll, gram_nll
-from jointlaw.functional.kernels import rbf
+from jointlaw.functional._dual import feature_nll, gram_nll
+from jointlaw.functional._kernels import rbf
 
 B, D, R = 12, 3, 5
 

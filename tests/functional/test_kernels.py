@@ -7,13 +7,13 @@ import torch
 from sklearn.gaussian_process import kernels as peer
 from torch.autograd import gradcheck
 
-from jointlaw.functional.features import (
+from jointlaw.functional._features import (
     fourier_features,
     gaussian_frequencies,
     student_frequencies,
     uniform_phases,
 )
-from jointlaw.functional.kernels import linear, matern12, matern32, matern52, rbf, squared_distances
+from jointlaw.functional._kernels import linear, matern12, matern32, matern52, rbf, squared_distances
 
 STATIONARY = (
     (rbf, peer.RBF(0.7), lambda n, g: gaussian_frequencies(3, n, g)),

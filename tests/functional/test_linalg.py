@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from jointlaw.functional import linalg
-from jointlaw.functional.linalg import cholesky, gram, lower_factor, multiply, whiten
-from jointlaw.functional.triangular import lower_inverse, lower_product, times_lower, times_lower_transposed
+from jointlaw.functional import _linalg as linalg
+from jointlaw.functional._linalg import cholesky, gram, lower_factor, multiply, whiten
+from jointlaw.functional._triangular import lower_inverse, lower_product, times_lower, times_lower_transposed
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

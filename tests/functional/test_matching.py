@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from jointlaw.functional.families import Axes, FastOrthogonal, Mixture, Slices, Sparse, Uniform
-from jointlaw.functional.matching import Piece, sliced_wasserstein, two_sample
-from jointlaw.functional.sorting import sorted_values
+from jointlaw.functional._families import Axes, FastOrthogonal, Mixture, Slices, Sparse, Uniform
+from jointlaw.functional._matching import Piece, sliced_wasserstein, two_sample
+from jointlaw.functional._sorting import sorted_values
 
 FAMILIES = {
     "uniform": Uniform(70),

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional import ordering
-from jointlaw.functional.families import Axes, FastOrthogonal, Orthogonal, Slices, Sparse, Uniform
-from jointlaw.functional.targets import OrderStatistics, TwoSample
+from jointlaw.functional import _ordering as ordering
+from jointlaw.functional._families import Axes, FastOrthogonal, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 
 BATCH = 256

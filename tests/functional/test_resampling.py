@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator
 
-from jointlaw.functional.resampling import RESAMPLING, Resampling, effective_sample_size
+from jointlaw.functional._resampling import RESAMPLING, Resampling, effective_sample_size
 
 LOG_WEIGHTS = torch.tensor([0.3, -torch.inf, 1.7, -2.0, 0.0, -0.4, -torch.inf])
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional import families, slicing
-from jointlaw.functional.families import (
+from jointlaw.functional import _families as families
+from jointlaw.functional import _slicing as slicing
+from jointlaw.functional._families import (
     Axes,
     Eigen,
     FastOrthogonal,

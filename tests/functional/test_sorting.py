@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from jointlaw.functional import sorting
-from jointlaw.functional.sorting import ranks_to_samples, sorted_values
+from jointlaw.functional import _sorting as sorting
+from jointlaw.functional._sorting import ranks_to_samples, sorted_values
 
 floats = st.floats(width=32, allow_nan=False)
 

@@ -2,7 +2,7 @@ import mpmath as mp
 import pytest
 import torch
 
-from jointlaw.functional.special import log_gamma_quantile, log_gammaincc, log_gammainccx
+from jointlaw.functional._special import log_gamma_quantile, log_gammaincc, log_gammainccx
 
 SHAPES = torch.tensor([0.1, 0.125, 1 / 3, 0.5, 2 / 3, 1, 2, 10 / 3, 10], dtype=torch.float64)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from jointlaw.functional.mixtures import component_log_densities, squared_distances
+from jointlaw.functional._mixtures import component_log_densities, squared_distances
 from jointlaw.laws import JointGaussian, JointMixture
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.functional import mixtures
-from jointlaw.functional.mixtures import component_log_densities
+from jointlaw.functional import _mixtures as mixtures
+from jointlaw.functional._mixtures import component_log_densities
 from jointlaw.laws import JointGaussian, JointMixture, estimate_kl
 
 K, E, SPLIT = 4, 3, 1

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from jointlaw.densities import RBF, FourierProcess, GaussianProcess, Linear
-from jointlaw.functional.dependence import hsic
-from jointlaw.functional.dual import gram_nll
-from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.functional._dependence import hsic
+from jointlaw.functional._dual import gram_nll
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.types import Embeddings
 
 B, DIM = 20, 4

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA, pairwise_mse
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA, pairwise_mse
 from jointlaw.types import Embeddings, Outcome
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jointlaw.objectives.predictive import BYOL, JEPA, BatchNorm, Predictor
+from jointlaw.objectives._predictive import BYOL, JEPA, BatchNorm, Predictor
 from jointlaw.types import Embeddings
 
 DIM = 6

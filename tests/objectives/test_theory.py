@@ -19,17 +19,17 @@ from jointlaw.densities import (
     MixtureDensityNetwork,
     Prototypes,
 )
-from jointlaw.functional.contrast import unit
-from jointlaw.functional.families import Eigen, Uniform
-from jointlaw.functional.moments import covariance_penalty, variance_hinge
-from jointlaw.functional.slicing import Block
-from jointlaw.functional.targets import Sorted, Targets, UnitLaw
+from jointlaw.functional._contrast import unit
+from jointlaw.functional._families import Eigen, Uniform
+from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional._slicing import Block
+from jointlaw.functional._targets import Sorted, Targets, UnitLaw
 from jointlaw.laws import GeneralizedGaussian, JointMixture
-from jointlaw.objectives.contrastive import MoCo
-from jointlaw.objectives.gje import DualGJE, NaiveGJE, PrimalGJE, joined_both_ways
-from jointlaw.objectives.gmje import GMJE, ConditionalGMJE
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.objective import Objective
+from jointlaw.objectives._contrastive import MoCo
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, joined_both_ways
+from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import SIGReg, SlicedWasserstein
 from jointlaw.types import Embeddings
 

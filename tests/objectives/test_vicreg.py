@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from jointlaw.objectives.contrastive import RepReLU
-from jointlaw.objectives.vicreg import VICReg
+from jointlaw.objectives._contrastive import RepReLU
+from jointlaw.objectives._vicreg import VICReg
 from jointlaw.types import Embeddings
 
 

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from jointlaw.laws import GeneralizedGaussian, Law, RectifiedGeneralizedGaussian
-from jointlaw.report import Contents, charts, curves
-from jointlaw.report.canvas import Absent, Chart, canvas, thin
-from jointlaw.report.neighbourhood import draw_map
-from jointlaw.report.tables import probe_table, tiles, verdict
+from jointlaw.report import Contents
+from jointlaw.report import _charts as charts
+from jointlaw.report import _curves as curves
+from jointlaw.report._canvas import Absent, Chart, canvas, thin
+from jointlaw.report._neighbourhood import draw_map
+from jointlaw.report._tables import probe_table, tiles, verdict
 
 
 def sampled(law: Law, samples: int = 2000, units: int = 24) -> Contents:

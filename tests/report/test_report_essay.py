@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jointlaw.report.essay import Essay, Part, Picture, TableOfFigures, write_essay
-from jointlaw.report.grid import GAP, tiled
-from jointlaw.report.pictures import png
+from jointlaw.report._essay import Essay, Part, Picture, TableOfFigures, write_essay
+from jointlaw.report._grid import GAP, tiled
+from jointlaw.report._pictures import png
 
 
 def test_images_lie_row_by_row() -> None:

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from jointlaw.report.pictures import choose_queries, nearest, png, thumbnails
+from jointlaw.report._pictures import choose_queries, nearest, png, thumbnails
 
 Image = pytest.importorskip("PIL.Image")
 

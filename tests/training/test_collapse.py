@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from jointlaw.evaluation.judge import judge
-from jointlaw.objectives.objective import Objective
-from jointlaw.training.collapse import Health, Limits, health, health_figures, symptoms
-from jointlaw.training.datamodule import ViewedData
-from jointlaw.training.learner import Learner
+from jointlaw.data._sources import load
+from jointlaw.evaluation._judge import judge
+from jointlaw.objectives._objective import Objective
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._trainer import fit
+from jointlaw.training._collapse import Health, Limits, health, health_figures, symptoms
+from jointlaw.training._datamodule import ViewedData
+from jointlaw.training._learner import Learner
 from jointlaw.training.recipes import RECIPES
-from jointlaw.training.run import fit
-from jointlaw.training.setup import Run, Setup
-from jointlaw.training.sources import load
-from jointlaw.training.views import digits, view_maker
-from jointlaw.training.workspace import Workspace
 from jointlaw.types import Embeddings, Outcome
+from jointlaw.views._makers import digits, view_maker
 
 
 class Shrinking(Objective):

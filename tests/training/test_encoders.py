@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jointlaw.networks import ConvEncoder, MLPEncoder
-from jointlaw.training.encoders import build_encoder, feature_width
+from jointlaw.training._encoders import build_encoder, feature_width
 
 
 def test_names_of_our_own() -> None:

@@ -6,19 +6,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from jointlaw.data._sources import Data, load
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.objectives.objective import Objective
-from jointlaw.training.datamodule import ViewedData
-from jointlaw.training.learner import Learner, NonFiniteError
-from jointlaw.training.optimizers import AdamW
-from jointlaw.training.run import fit
-from jointlaw.training.setup import Run
-from jointlaw.training.sources import Data, load
-from jointlaw.training.views import digits, view_maker
-from jointlaw.training.workspace import Workspace
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives._objective import Objective
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._setup import Run
+from jointlaw.runs._trainer import fit
+from jointlaw.training._datamodule import ViewedData
+from jointlaw.training._learner import Learner, NonFiniteError
+from jointlaw.training._optimizers import AdamW
 from jointlaw.types import Embeddings, Outcome, Views
+from jointlaw.views._makers import digits, view_maker
 
 BATCHES = 1438 // 256  # of digits in an epoch
 

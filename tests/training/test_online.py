@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.training.online import OnlineProbe
+from jointlaw.training._online import OnlineProbe
 from jointlaw.types import Views
 
 

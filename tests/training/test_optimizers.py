@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from jointlaw.training.optimizers import LARS, SGD, AdamW, Optimizer
+from jointlaw.training._optimizers import LARS, SGD, AdamW, Optimizer
 
 
 @pytest.mark.parametrize("recipe", [AdamW(warmup=0.1), SGD(warmup=0.1), LARS(warmup=0.1)])

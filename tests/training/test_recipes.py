@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from jointlaw.cli import main
+from jointlaw.cli._main import main
 from jointlaw.networks import ConvEncoder
-from jointlaw.training.learner import Learner
+from jointlaw.training._learner import Learner
 from jointlaw.training.recipes import GROUPS, RECIPES, Method
 from jointlaw.types import Views
 

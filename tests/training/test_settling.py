@@ -3,14 +3,14 @@
 import pytest
 import torch
 
+from jointlaw.data._sources import load
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
-from jointlaw.objectives.lpjepa import RectifiedLpJEPA
-from jointlaw.training.datamodule import drawn_views
-from jointlaw.training.learner import Learner
-from jointlaw.training.settling import settle
-from jointlaw.training.sources import load
-from jointlaw.training.views import digits, view_maker
+from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.training._datamodule import drawn_views
+from jointlaw.training._learner import Learner
+from jointlaw.training._settling import settle
+from jointlaw.views._makers import digits, view_maker
 
 
 def learner(rate: float) -> Learner:

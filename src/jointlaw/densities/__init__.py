@@ -1,24 +1,24 @@
 """Densities: modules that return laws, learned by gradient or fitted to embeddings."""
 
-from jointlaw.densities.choice import BIC, Choice, HeldOut, choose_components
-from jointlaw.densities.covariances import COVARIANCES, Covariance, Diagonal, Full, Shared, Spherical
-from jointlaw.densities.density import Density
-from jointlaw.densities.descend import descend
-from jointlaw.densities.deterministic import Deterministic
-from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization, Fit
-from jointlaw.densities.em_steps import EmptyComponentWarning
-from jointlaw.densities.fit import fit_gaussian, fit_mixture
-from jointlaw.densities.fitted import Fitted
-from jointlaw.densities.gas import GrowingNeuralGas
-from jointlaw.densities.gas_graph import Growth
-from jointlaw.densities.heads import DiagonalHead, Head, LowRankHead, SphericalHead
-from jointlaw.densities.kernels import RBF, Kernel, Linear, Matern
-from jointlaw.densities.moving import Moving
-from jointlaw.densities.network import MixtureDensityNetwork
-from jointlaw.densities.process import FourierProcess, GaussianProcess
-from jointlaw.densities.prototypes import Prototypes
-from jointlaw.densities.scales import FixedScale, LearnedScale, MovingScale
-from jointlaw.densities.starts import FromLaw, KMeans, Means, Responsibilities, Start
+from jointlaw.densities._choice import BIC, Choice, HeldOut, choose_components
+from jointlaw.densities._covariances import COVARIANCES, Covariance, Diagonal, Full, Shared, Spherical
+from jointlaw.densities._density import Density
+from jointlaw.densities._descend import descend
+from jointlaw.densities._deterministic import Deterministic
+from jointlaw.densities._em import ConvergenceWarning, ExpectationMaximization, Fit
+from jointlaw.densities._em_steps import EmptyComponentWarning
+from jointlaw.densities._fit import fit_gaussian, fit_mixture
+from jointlaw.densities._fitted import Fitted
+from jointlaw.densities._gas import GrowingNeuralGas
+from jointlaw.densities._gas_graph import Growth
+from jointlaw.densities._heads import DiagonalHead, Head, LowRankHead, SphericalHead
+from jointlaw.densities._kernels import RBF, Kernel, Linear, Matern
+from jointlaw.densities._moving import Moving
+from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities._prototypes import Prototypes
+from jointlaw.densities._scales import FixedScale, LearnedScale, MovingScale
+from jointlaw.densities._starts import FromLaw, KMeans, Means, Responsibilities, Start
 
 __all__ = [
     "BIC",

@@ -1,15 +1,15 @@
 """Laws of embeddings: immutable values in the style of ``torch.distributions``."""
 
-from jointlaw.laws.estimates import Bounds, Estimate, estimate_kl
-from jointlaw.laws.gaussian import JointGaussian
-from jointlaw.laws.generalized import GeneralizedGaussian
-from jointlaw.laws.law import Law
-from jointlaw.laws.mixture import JointMixture
-from jointlaw.laws.modes import Modes
-from jointlaw.laws.rectified import RectifiedGeneralizedGaussian
-from jointlaw.laws.regions import Region
-from jointlaw.laws.truncated import TruncatedGeneralizedGaussian
-from jointlaw.laws.uncertainty import Uncertainty
+from jointlaw.laws._estimates import Bounds, Estimate, estimate_kl
+from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws._generalized import GeneralizedGaussian
+from jointlaw.laws._law import Law
+from jointlaw.laws._mixture import JointMixture
+from jointlaw.laws._modes import Modes
+from jointlaw.laws._rectified import RectifiedGeneralizedGaussian
+from jointlaw.laws._regions import Region
+from jointlaw.laws._truncated import TruncatedGeneralizedGaussian
+from jointlaw.laws._uncertainty import Uncertainty
 
 __all__ = [
     "Bounds",

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from jointlaw.training.recipes.contrastive import moco, ncl, simclr, smc_gmje
-from jointlaw.training.recipes.joint import dual_gje, gmje, gmje_mdn, naive_gje, primal_gje
-from jointlaw.training.recipes.laws import compose, rectified_lpjepa, rectified_lpjepa_paper
-from jointlaw.training.recipes.method import Method
-from jointlaw.training.recipes.moments import lejepa, nvicreg, vicreg
-from jointlaw.training.recipes.predictive import byol, jepa, swav
+from jointlaw.training.recipes._contrastive import moco, ncl, simclr, smc_gmje
+from jointlaw.training.recipes._joint import dual_gje, gmje, gmje_mdn, naive_gje, primal_gje
+from jointlaw.training.recipes._laws import compose, rectified_lpjepa, rectified_lpjepa_paper
+from jointlaw.training.recipes._method import Method
+from jointlaw.training.recipes._moments import lejepa, nvicreg, vicreg
+from jointlaw.training.recipes._predictive import byol, jepa, swav
 
 __all__ = ["GROUPS", "RECIPES", "Method"]
 

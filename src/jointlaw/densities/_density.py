@@ -1,0 +1,27 @@
+"""What every density is: a module that returns a law."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from jointlaw.laws._law import Law
+
+
+class Density(nn.Module, ABC):
+    """A module that returns a law, of the joint embedding or of the target given the context.
+
+    ``density()`` is the law of ``Z = [z_c, z_t]`` with ``event_shape`` ``[d_c + d_t]``; ``density(context)`` is
+    ``p(z_t | z_c)`` with ``batch_shape`` ``[B]``. A predictor, which has no law of the context, requires the context.
+
+    ``forward`` changes no state. What a density learns it learns by gradient, or in a method of another name
+    (``update``, ``partial_fit``). Everything it knows is a parameter or a buffer, so that it follows ``to()`` and
+    ``state_dict``.
+    """
+
+    @abstractmethod
+    def forward(self, context: Tensor | None = None) -> Law:
+        """Return the joint law, or the law of the target given the ``context`` ``[B, d_c]``.
+
+        Raises:
+            ValueError: if the density cannot do without the context and none is given, or its width is another.
+        """

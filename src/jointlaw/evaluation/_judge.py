@@ -1,0 +1,176 @@
+"""All figures of a trained learner: what ``results.json`` holds and a report shows."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from jointlaw.data._samples import Data, Source
+from jointlaw.evaluation import _probes as probes
+from jointlaw.evaluation import _sparsity as sparsity
+from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._geometry import alignment, uniformity
+from jointlaw.evaluation._table import Table
+from jointlaw.functional._dependence import mean_nhsic
+from jointlaw.functional._spectrum import rankme
+from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.training._collapse import health, health_figures, planned_activity, symptoms
+from jointlaw.training._datamodule import clean_views, drawn_views
+from jointlaw.training._learner import Learner
+from jointlaw.types import Views
+from jointlaw.views._makers import ViewMaker
+
+UNIFORMITY_ROWS = 2_000
+"""Held-out samples whose pairs uniformity looks at: the cost grows with their square."""
+
+DEAD_UNITS_ROWS = 5_000
+"""A unit that is silent in this many embeddings is called dead; fewer would call rare units dead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was measured, and the tables it was measured on.
+
+    Attributes:
+        figures: dotted name -> number; None where there is nothing to measure (such as probes without labels).
+        clean: held-out samples, one clean view each.
+        drawn: held-out samples in views drawn as in training: what the law was asked of.
+        notes: sentences for the reader, such as why there is no probe.
+    """
+
+    figures: dict[str, float | None]
+    clean: Table
+    drawn: Table
+    notes: tuple[str, ...]
+
+
+def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, batch: int, seed: int = 0) -> Judgement:
+    """Measure a learner on held-out data.
+
+    Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
+    in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. Alignment
+    is that of two drawn views of each held-out sample, uniformity that of up to 2,000 clean ones, both of the
+    projector. A unit is dead if no such drawn view wakes it, nor any of a training sample where fewer than 5,000
+    samples are held out. Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
+
+    Args:
+        learner: trained.
+        data: what it was trained on.
+        probe: labelled data; None leaves the probes out.
+        views: the maker of views that trained it.
+        batch: samples at a time, and the batch size of the distance to the law.
+        seed: of views, probes and pairs.
+    """
+    clean = embed(learner, clean_views(data.held_out, views, batch))
+    drawn = embed(learner, _drawn(data.held_out, views, batch, seed))
+    awake = drawn.embeddings
+    if len(data.held_out) < DEAD_UNITS_ROWS:
+        awake = torch.cat([awake, embed(learner, drawn_views(data.train, views, batch, seed)).embeddings])
+    figures: dict[str, float | None] = {
+        "sparsity.l0": sparsity.l0(drawn.embeddings),
+        "sparsity.l0_clean": sparsity.l0(clean.embeddings),
+        "sparsity.l1": sparsity.l1(drawn.embeddings),
+        "dead_units": sparsity.dead_units(awake),
+        "dead_units_rows": float(len(awake)),
+        "rankme.backbone": rankme(clean.features),
+        "rankme.projector": rankme(clean.embeddings),
+        "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
+        "alignment": _alignment(drawn),
+        "uniformity": uniformity(_some(clean.embeddings, UNIFORMITY_ROWS)),
+        "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
+    }
+    figures |= law_figures(learner.objective.matcher, drawn, batch)
+    found, notes = probe_figures(learner, probe, views, batch, seed)
+    signs = health(clean.features, clean.embeddings, planned_activity(learner.objective))
+    figures |= health_figures(signs, learner.limits)
+    alarms = symptoms(signs, learner.limits)
+    return Judgement(figures | found, clean, drawn, (*alarms.values(), *notes))
+
+
+def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> dict[str, float | None]:
+    """Distance to the law beside its two anchors, and the activity that the law plans."""
+    names = ("sparsity.l0_expected", "entropy.expected", "matching.value", "matching.floor", "matching.collapse")
+    if matcher is None:
+        return dict.fromkeys(names)
+    size = min(batch, len(drawn) // 2)
+    order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
+    groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
+    with torch.no_grad():
+        values = [float(matcher(drawn.embeddings[group].to(matcher.fixed.device))) for group in groups]
+    floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
+    law = matcher.law
+    planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
+    found = (planned, float(law.entropy()), sum(values) / len(values), floor, collapse)
+    return dict(zip(names, found, strict=True))
+
+
+PROBES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
+
+
+def probe_figures(
+    learner: Learner, probe: Data | None, views: ViewMaker, batch: int, seed: int
+) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Linear, nearest-neighbour and few-shot probes, and a note for each that could not be had."""
+    if probe is None:
+        return dict.fromkeys(PROBES), ("No labels: no probe. Give labelled data by --probe-data.",)
+    train = embed(learner, clean_views(probe.probe, views, batch))
+    test = embed(learner, clean_views(probe.held_out, views, batch))
+    backbone = (train.features, train.label, test.features, test.label)
+    projector = (train.embeddings, train.label, test.embeddings, test.label)
+    figures: dict[str, float | None] = {}
+    notes: list[str] = []
+
+    def linear(name: str, tables: tuple[Tensor, Tensor, Tensor, Tensor]) -> float:
+        result = probes.linear_probe(*tables, seed=seed)
+        if not result.converged:
+            notes.append(f"{name}: the fit reached its limit of steps; a longer one could be a little better.")
+        return result.accuracy
+
+    attempts: dict[str, Callable[[], float]] = {
+        PROBES[0]: lambda: linear(PROBES[0], backbone),
+        PROBES[1]: lambda: linear(PROBES[1], projector),
+        PROBES[2]: lambda: probes.knn_probe(*backbone).accuracy,
+        PROBES[3]: lambda: probes.few_shot(*backbone, shots=(1,), seed=seed)[1].mean,
+        PROBES[4]: lambda: probes.few_shot(*backbone, shots=(10,), seed=seed)[10].mean,
+    }
+    for name, attempt in attempts.items():
+        try:
+            figures[name] = attempt()
+        except ValueError as error:  # too few samples for this probe: the text says which and why
+            figures[name] = None
+            notes.append(f"{name}: not measured. {error}")
+    return figures, tuple(notes)
+
+
+def _finite_mean(values: Tensor) -> float | None:
+    """The mean over the units that have a value; None where no unit has."""
+    mean = values.nanmean().item()
+    return None if math.isnan(mean) else mean
+
+
+def _alignment(drawn: Table) -> float | None:
+    """Of two drawn views of each sample; None where there is one only."""
+    order = drawn.index.argsort(stable=True)
+    counts = drawn.index.bincount()
+    counts = counts[counts > 0]
+    if counts.min() < 2:
+        return None
+    first = counts.cumsum(0) - counts  # where each sample's rows begin
+    return alignment(drawn.embeddings[order[first]], drawn.embeddings[order[first + 1]])
+
+
+def _some(rows: Tensor, most: int) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:most]]
+
+
+def _drawn(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:
+    """Drawn views of the whole source, again and again until there are enough rows."""
+    rows, turn = 0, 0
+    while rows < DEAD_UNITS_ROWS:
+        for drawn in drawn_views(source, views, batch, seed + turn):
+            rows += len(drawn.images) * len(drawn.index)
+            yield drawn
+        turn += 1

@@ -1,0 +1,216 @@
+"""Decoders: trained to turn a frozen encoder's representations back into the images, and kept in a file."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from jointlaw import _check as check
+from jointlaw.data._samples import Source
+from jointlaw.densities._descend import descend
+from jointlaw.networks import Decoder
+
+_ROWS = 1024  # samples decoded at a time: bounds the memory, does not change the values
+
+
+class Surface(NamedTuple):
+    """Where representations live, as far as samples of them tell; points drawn elsewhere are brought there.
+
+    Attributes:
+        positive: no coordinate is below zero (rectified units).
+        unit: every vector has length 1.
+
+    >>> Surface.of(torch.tensor([[0.6, 0.8], [1.0, 0.0]]))(torch.tensor([[3.0, -1.0]]))
+    tensor([[1., 0.]])
+    """
+
+    positive: bool
+    unit: bool
+
+    @classmethod
+    def of(cls, x: Tensor) -> "Surface":
+        """What holds of all representations ``[N, F]``; unit length to a thousandth."""
+        length = torch.linalg.vector_norm(x, dim=-1)
+        return cls(bool((x >= 0).all()), bool(((length - 1).abs() < 1e-3).all()))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Bring points ``[*, F]`` to the surface: negative coordinates to zero, then lengths to one."""
+        x = x.clamp(min=0) if self.positive else x
+        return nn.functional.normalize(x, dim=-1) if self.unit else x
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a decoder is trained.
+
+    Args:
+        part: what it reads: features of the backbone or embeddings of the projector.
+        epochs: passes over the samples.
+        batch: samples per step.
+        learning_rate: of Adam, at the start; it falls to zero along a cosine.
+        width: channels of the decoder before its last convolution.
+        seed: of initial weights and order.
+    """
+
+    part: Literal["features", "embeddings"] = "features"
+    epochs: int = 20
+    batch: int = 256
+    learning_rate: float = 1e-3
+    width: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check.at_least("decode", 1, epochs=self.epochs, width=self.width)
+        check.at_least("decode", 2, batch=self.batch)
+        check.at_least("decode", 0, seed=self.seed)
+        check.positive("decode", learning_rate=self.learning_rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained decoder with what goes along.
+
+    Attributes:
+        decoder: in evaluation mode.
+        surface: where the representations live that it has seen.
+        how: it was trained.
+    """
+
+    decoder: Decoder
+    surface: Surface
+    how: Decoding
+
+    def __call__(self, latent: Tensor) -> Tensor:
+        """Images uint8 ``[N, C, H, W]`` of representations ``[N, F]``, which are brought to the surface first."""
+        return decode(self.decoder, self.surface(latent))
+
+
+class _Reconstruction:
+    """The mean squared error of the decoded images, which read from their source batch by batch."""
+
+    def __init__(self, decoder: Decoder, source: Source, advance: Callable[[int], None]) -> None:
+        self.decoder, self.source, self.advance = decoder, source, advance
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.decoder.parameters()
+
+    def loss(self, latent: Tensor, index: Tensor) -> Tensor:
+        return nn.functional.mse_loss(self.decoder(latent), _brightness(self.source, index).to(latent.device))
+
+    def update(self, latent: Tensor, _: Tensor) -> None:
+        self.advance(len(latent))
+
+
+def train_decoder(
+    latent: Tensor, source: Source, how: Decoding, advance: Callable[[int], None] = lambda _: None
+) -> Trained:
+    r"""Train a decoder to turn representations back into the images that they were made of.
+
+    .. math:: \frac{1}{B C H W} \sum \left(D(z_b) - x_b\right)^2
+
+    with pixels x in shares of full brightness. Adam, whose learning rate falls along a cosine. The images are the
+    source's own, neither augmented nor normalised.
+
+    Args:
+        latent: ``[N, F]``, one representation for each of the source's samples, in order; the decoder is trained on
+            its device.
+        source: the images.
+        how: length and rate of the training.
+        advance: is told how many samples each step has seen.
+
+    Raises:
+        ValueError: if numbers of samples differ, there are fewer than two, or they are no small images.
+
+    Source: Huang (2026), arXiv 2603.26799, appendix P.4.4.
+    Differs from the authors' code in: the representations are standardised instead of scaled to unit length; the
+    learning rate falls.
+    """
+    if len(latent) != len(source) or len(latent) < 2:
+        raise ValueError(
+            f"train_decoder: expected a representation for each of two or more images, found {len(latent)} for "
+            f"{len(source)}. Embed the whole source, in order."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(how.seed)
+        decoder = Decoder(latent.shape[1], source.shape, how.width).to(latent.device)
+    batch = batches_of(how.batch, len(latent))
+    task = _Reconstruction(decoder.train(), source, advance)
+    index = torch.arange(len(latent))
+    descend(task, latent, index, epochs=how.epochs, lr=how.learning_rate, batch=batch, seed=how.seed)
+    return Trained(decoder.eval(), Surface.of(latent), how)
+
+
+def batches_of(most: int, samples: int) -> int:
+    """The largest size of batches, at most ``most``, that leaves no single sample over: one has no statistics.
+
+    >>> batches_of(256, 1000), batches_of(256, 1025)
+    (256, 255)
+    """
+    return next(size for size in range(most, 1, -1) if samples % size != 1 or size == 2)
+
+
+@torch.no_grad()
+def decode(decoder: Decoder, latent: Tensor) -> Tensor:
+    """Images uint8 ``[N, C, H, W]`` of representations ``[N, F]``, on the CPU."""
+    device = next(decoder.parameters()).device
+    parts = [decoder(rows.to(device)).mul(255).round().to(torch.uint8).cpu() for rows in torch.split(latent, _ROWS)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def reconstruction_error(decoder: Decoder, latent: Tensor, source: Source) -> float:
+    """Mean squared error over images and pixels, in squared shares of full brightness."""
+    device = next(decoder.parameters()).device
+    total = 0.0
+    for rows in torch.split(torch.arange(len(latent)), _ROWS):
+        error = decoder(latent[rows].to(device)).cpu() - _brightness(source, rows)
+        total += error.double().square().flatten(1).mean(1).sum().item()
+    return total / len(latent)
+
+
+def save_decoder(path: Path, trained: Trained) -> None:
+    """Write a decoder and how it was trained to one safetensors file, in one go."""
+    decoder = trained.decoder
+    facts = {
+        "how": json.dumps(asdict(trained.how)),
+        "surface": json.dumps(trained.surface._asdict()),
+        "shape": json.dumps([decoder.features, *decoder.shape]),
+    }
+    part = path.with_suffix(".part")
+    save_file({name: value.cpu().contiguous() for name, value in decoder.state_dict().items()}, part, facts)
+    os.replace(part, path)
+
+
+def load_decoder(path: Path) -> Trained:
+    """Read what ``save_decoder`` wrote.
+
+    Raises:
+        ValueError: if the file is missing or another one.
+    """
+    if not path.exists():
+        raise ValueError(f"{path}: expected a trained decoder, found none. Train one by jointlaw decode {path.parent}.")
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata()
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        how = Decoding(**json.loads(facts["how"]))
+        features, *shape = json.loads(facts["shape"])
+        decoder = Decoder(features, shape, how.width)
+        decoder.load_state_dict(state)
+        return Trained(decoder.eval(), Surface(**json.loads(facts["surface"])), how)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: expected a decoder written by jointlaw decode, found another file ({error}). Train it anew."
+        ) from error
+
+
+def _brightness(source: Source, index: Tensor) -> Tensor:
+    """Images in shares of full brightness."""
+    return source.read(index).float() / 255

@@ -1,0 +1,90 @@
+"""Points drawn from a fitted density, brought back to whole representations; and pairs of half and whole images."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from jointlaw import _check as check
+from jointlaw.data._batches import Batches
+from jointlaw.data._samples import Source
+from jointlaw.densities._density import Density
+from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._joint import PairTable, Part, Reduction, conditional_law, representations, target_law
+from jointlaw.training._learner import Learner
+from jointlaw.types import Views
+from jointlaw.views._makers import ViewMaker
+
+Half = Literal["left", "top"]
+"""The half of an image that is seen."""
+
+_PIXELS = 1000  # images that the median pixel is taken over
+
+
+def expand(reduction: Reduction, y: Tensor) -> Tensor:
+    """Representations ``[*, F]`` of principal components ``[*, r]``; what the components left out stays at its mean."""
+    return y @ reduction.directions.T + reduction.loc
+
+
+@torch.no_grad()
+def draw(density: Density, reduction: Reduction, count: int, seed: int = 0) -> Tensor:
+    """Draw representations ``[count, F]`` of one view: the joint law's marginal over the target.
+
+    Raises:
+        ValueError: if the density has no joint law.
+    """
+    check.at_least("sample", 1, count=count)
+    dim = reduction.directions.shape[1]
+    return expand(reduction, target_law(density, dim).sample((count,), torch.Generator().manual_seed(seed)))
+
+
+@torch.no_grad()
+def draw_given(density: Density, reduction: Reduction, context: Tensor, count: int, seed: int = 0) -> Tensor:
+    """Draw ``count`` representations of the target given each of the contexts ``[N, F]``: ``[N, count, F]``.
+
+    Raises:
+        ValueError: if the density's conditional law is neither a Gaussian nor a mixture.
+    """
+    check.at_least("sample", 1, count=count)
+    law = conditional_law(density, reduction(context))
+    return expand(reduction, law.sample((count,), torch.Generator().manual_seed(seed))).transpose(0, 1)
+
+
+def hide(images: Tensor, seen: Half, fill: Tensor) -> Tensor:
+    """Images ``[B, C, H, W]`` of which one half is seen, the larger one where sides are odd.
+
+    Args:
+        images: uint8.
+        seen: the half that stays.
+        fill: ``[C]``, what the other half becomes.
+    """
+    half = images.clone()
+    hidden = half[..., -(-images.shape[-1] // 2) :] if seen == "left" else half[..., -(-images.shape[-2] // 2) :, :]
+    hidden.copy_(fill[:, None, None].expand_as(hidden[0]))
+    return half
+
+
+def median_pixel(source: Source) -> Tensor:
+    """The median of each channel ``[C]`` over 1,000 images: black on black ground, a mid-tone in photographs.
+
+    Raises:
+        ValueError: if the samples are no images.
+    """
+    if len(source.shape) != 3:
+        raise ValueError(f"sample: expected images, found vectors of width {source.shape[0]}. Halves need images.")
+    few = torch.linspace(0, len(source) - 1, min(_PIXELS, len(source))).long()
+    return source.read(few).transpose(0, 1).flatten(1).median(1).values
+
+
+def half_pairs(
+    learner: Learner, source: Source, views: ViewMaker, batch: int, part: Part, seen: Half, fill: Tensor
+) -> PairTable:
+    """Representations of every sample: of the half that is seen (context), and of the whole (target), both clean."""
+    context: Tensor = getattr(embed(learner, _halves(source, views, batch, seen, fill)), part)
+    return PairTable(context, representations(learner, source, views, batch, part))
+
+
+def _halves(source: Source, views: ViewMaker, batch: int, seen: Half, fill: Tensor) -> Iterator[Views]:
+    for raw in Batches(source, batch, shuffle=False, drop_last=False):
+        yield Views([views.clean(hide(raw.images, seen, fill))], raw.label, raw.index)

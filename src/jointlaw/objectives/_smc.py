@@ -1,0 +1,172 @@
+"""Sequential Monte Carlo over joint embeddings, under a metric that is learned."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from jointlaw import _check as check
+from jointlaw.banks import Bank, Particles
+from jointlaw.densities import FixedScale, LearnedScale
+from jointlaw.distributed import gather
+from jointlaw.functional._contrast import unit
+from jointlaw.functional._linalg import wide, without_autocast
+from jointlaw.functional._mixtures import component_log_densities
+from jointlaw.objectives._gje import joined_both_ways
+from jointlaw.objectives._gmje import MarginalEntropy
+from jointlaw.objectives._judged import Judged, edition, judged
+from jointlaw.objectives._objective import Objective
+from jointlaw.types import Embeddings, Outcome
+
+
+class SMCGMJE(Objective):
+    r"""Joint embeddings are likely under the past ones that a bank remembers, in a metric that is learned.
+
+    .. math:: -\frac{1}{B} \sum_b \log \sum_m w_m N(Z_b; Z_m, S)
+        - \text{entropy} \cdot \tfrac{1}{2} (\log\det C_c + \log\det C_t), \qquad Z = [z_c, z_t]
+
+    `GMJE` with past pairs in the place of prototypes and their importance in the place of weights (w sums to one), for
+    which see there about the entropies. S is shared by all particles and full, so that it holds how the views depend on
+    each other. With the isotropic metric and the conditional likelihood this is `MoCo` on the same bank.
+
+    ``update`` lets the pairs of the batch enter the bank. ``Particles`` weigh the pool of old and new pairs by what
+    the batch makes of them, and resample; the normaliser of N is the same for all and falls out:
+
+    .. math:: w_m \leftarrow w_m \sum_b e^{-\frac{1}{2} (Z_b - Z_m)^\top S^{-1} (Z_b - Z_m)}
+
+    A queue (``FIFO``) remembers the newest. The batch is judged before it enters. While the bank is empty there is no
+    likelihood term (it is zero).
+
+    Reductions: both terms in nats per sample, summed over width; a mean over ordered pairs of views and batch. Time and
+    memory are linear in batch and bank, ``V (V - 1) B M`` numbers. The distances of the forward pass are summed over
+    the batch while they are at hand, and ``update`` passes the sums on to a bank that weighs; if they belong to another
+    batch, bank or metric they are formed again, to the same numbers.
+
+    Args:
+        bank: of width 2 D; particles at temperature 1, for the metric has the scale.
+        scale: the metric, of one component (default: learned, from deviations on that fill the unit
+            sphere, 1 / sqrt D; without the sphere, 1).
+        entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
+        eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
+            so keep it near the least variance that the likelihood can tell.
+        sphere: whether the embedding, for probes too, is the unit vector.
+
+    Raises:
+        ValueError: for a bank of odd width or another temperature, a scale of another size, a negative weight, an eps
+            that is not positive, fewer than two views, a batch of one, or embeddings of another width.
+
+    Source: Huang (2026), arXiv 2603.26799, appendix N, eq. 118, and algorithm 6.
+    Differs from the authors' code in: see the bank; the entropies; both directions.
+    """
+
+    def __init__(
+        self,
+        bank: Bank,
+        scale: LearnedScale | FixedScale | None = None,
+        *,
+        entropy: float = 1.0,
+        eps: float = 1e-5,
+        sphere: bool = True,
+    ) -> None:
+        super().__init__()
+        check.non_negative("SMCGMJE", entropy=entropy)
+        self.bank = bank
+        self.scale = (
+            LearnedScale(bank.dim, start=math.sqrt(2 / bank.dim) if sphere else 1.0) if scale is None else scale
+        )
+        self._check_parts()
+        self.entropy = entropy
+        self.sphere = sphere
+        self.marginals = MarginalEntropy(eps)
+        self._judged: Judged | None = None
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """Those of the bank."""
+        return self.bank.statistics
+
+    def activate(self, z: Tensor) -> Tensor:
+        """Scale to unit length, where the embeddings live on the sphere."""
+        return unit(z) if self.sphere else z
+
+    def forward(self, z: Embeddings) -> Outcome:
+        """Judge projector outputs ``[V, B, D]`` of V >= 2 views; the bank stays as it is."""
+        self._check(z)
+        views = self.activate(z.context)
+        return Outcome.weigh(
+            likelihood=(1.0, self._likelihood(self._rows(views), z.context)),
+            entropy=(self.entropy, self.marginals(views)),
+        )
+
+    @torch.no_grad()
+    def update(self, z: Embeddings) -> None:
+        """Let the pairs of the batch enter the bank."""
+        self._check(z)
+        rows = self._rows(self.activate(z.context)).detach()
+        posterior = self._posterior(z.context, rows) if self.bank.weighs else None
+        self._judged = None
+        self.bank.update(rows, posterior)
+
+    @staticmethod
+    def _rows(views: Tensor) -> Tensor:
+        """Pairs ``[B V (V - 1), 2 D]``, sample by sample, so that processes in turn give the global order."""
+        return joined_both_ways(views).transpose(0, 1).flatten(0, 1)
+
+    @without_autocast
+    def _likelihood(self, rows: Tensor, context: Tensor) -> Tensor:
+        embeddings, log_weights = self.bank.read()
+        log_densities = self._log_densities(rows, embeddings)  # [N, M]
+        self._remember(context, log_weights, log_densities)
+        empty = log_weights.max() == -torch.inf
+        log_weights = torch.where(empty, 0.0, log_weights).double().log_softmax(0)  # of a bank as if it held zeros
+        likelihood = (log_weights + log_densities).logsumexp(1)  # [N]
+        return torch.where(empty, 0.0, -likelihood.mean()).to(wide(rows).dtype)
+
+    def _posterior(self, context: Tensor, rows: Tensor) -> Tensor:
+        """Log-weights ``[M + n]`` of the pool after this process's rows have been seen."""
+        slots = None if self._judged is None else self._judged.recall(context, edition(self.bank, self.scale))
+        if slots is None:
+            embeddings, log_weights = self.bank.read()
+            slots = _slots(log_weights, self._log_densities(rows, embeddings))
+        entrants = self._log_densities(rows, gather(rows)).logsumexp(0)
+        return torch.cat([slots, entrants]).to(self.bank.log_weights.dtype)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _remember(self, context: Tensor, log_weights: Tensor, log_densities: Tensor) -> None:
+        """Keep what the batch made of the slots; no result depends on whether it is kept."""
+        if self.bank.weighs:
+            self._judged = judged(context, edition(self.bank, self.scale), _slots(log_weights, log_densities))
+
+    def _log_densities(self, rows: Tensor, around: Tensor) -> Tensor:
+        """Log N(Z; Z_m, S) ``[N, M]`` in float64."""
+        return component_log_densities(rows, around, self.scale())
+
+    def _check(self, z: Embeddings) -> None:
+        check.views("SMCGMJE", z.context, least=2)
+        if 2 * z.context.shape[-1] != self.bank.dim:
+            raise ValueError(
+                f"SMCGMJE: expected embeddings of half the bank's width {self.bank.dim}, found "
+                f"{z.context.shape[-1]}. Give the bank twice the width of the projector's output."
+            )
+
+    def _check_parts(self) -> None:
+        dim = self.bank.dim
+        if dim % 2:
+            raise ValueError(
+                f"SMCGMJE: expected a bank of even width, found {dim}. It holds pairs: twice the projector's width."
+            )
+        if isinstance(self.bank, Particles) and self.bank.temperature != 1:
+            raise ValueError(
+                f"SMCGMJE: expected particles at temperature 1, found {self.bank.temperature}. The metric has the "
+                "scale: build them with temperature=1.0."
+            )
+        if self.scale.dim not in (None, dim) or self.scale.components != 1:
+            raise ValueError(
+                f"SMCGMJE: expected a scale of width {dim} for 1 component, found width {self.scale.dim} and "
+                f"{self.scale.components} components. Build it as LearnedScale({dim})."
+            )
+
+
+def _slots(log_weights: Tensor, log_densities: Tensor) -> Tensor:
+    """Log-weights of the slots after the batch, from its densities ``[N, m]`` about them."""
+    return log_weights + log_densities.detach().logsumexp(0)

@@ -1,0 +1,37 @@
+"""What every regularizer promises."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from jointlaw import _check as check
+
+
+class Regularizer(nn.Module, ABC):
+    """A distance between the batch and a law, as a scalar to minimise.
+
+    The batch is that of all processes: the mean of the values of all processes is the value on one process with all
+    of the batch, and so is the mean of their gradients by a shared parameter.
+    """
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``; changes no state."""
+
+    def update(self) -> None:
+        """Advance what changes from step to step; called once per batch, after the backward pass."""
+
+
+def as_views(where: str, z: Tensor) -> Tensor:
+    """Embeddings ``[V, B, D]``, with one view where none was given.
+
+    Raises:
+        ValueError: for fewer than two samples, or several dimensions of views.
+    """
+    check.embeddings(where, z)
+    if z.ndim > 3:
+        raise ValueError(
+            f"{where}: expected [batch, dim] with at most one dimension of views before them, found shape "
+            f"{list(z.shape)}. Flatten the views into one dimension."
+        )
+    return z if z.ndim == 3 else z.unsqueeze(0)

@@ -1,0 +1,195 @@
+"""What every training command has in common, and the objects built from it."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from jointlaw import _check as check
+from jointlaw.views import _makers as views
+from jointlaw.training._encoders import build_encoder, feature_width
+from jointlaw.training._imports import imported
+from jointlaw.training._learner import Learner
+from jointlaw.training._optimizers import Optimizer
+from jointlaw.training.recipes import Method
+from jointlaw.data._samples import Source
+from jointlaw.data._sources import Data, load
+from jointlaw.views._makers import TensorSettings, ViewMaker, ViewSettings
+
+FEATURES_LISTED = 4096
+"""Vectors up to this width are standardised feature by feature."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How and where to train.
+
+    Args:
+        folder: run folder (default: runs/RECIPE-DATA-DATE).
+        epochs: passes over the data (default: as many as see about 600,000 samples, at least 10).
+        batch: samples per process and step.
+        seed: of initial weights, order, views and slices.
+        resume: go on with the run in the folder; its configuration must be the same.
+        precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
+        accelerator: cpu, gpu (CUDA), or auto: a GPU where there is one.
+        devices: number of processes, -1 for all devices. Batch statistics are shared between GPUs, not between CPU
+            processes: there each normalises by its own part of the batch, and the first one's running statistics are
+            those of the saved network. Banks and moving statistics of objectives are the same on all.
+        accumulate: batches per optimiser step.
+        clip: largest norm of the gradient (default: no clipping).
+        checkpoint_steps: write checkpoints/last.ckpt every so many steps, and after the first epoch.
+        loggers: further loggers beside metrics.csv.
+        compile: pass the encoder through torch.compile.
+        threads: CPU threads of torch (default: all).
+        report: evaluate and write report.html at the end.
+    """
+
+    folder: Path | None = None
+    epochs: int | None = None
+    batch: int = 256
+    seed: int = 0
+    resume: bool = False
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    accumulate: int = 1
+    clip: float | None = None
+    checkpoint_steps: int = 200
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=list)
+    compile: bool = False
+    threads: int | None = None
+    report: bool = True
+
+    def __post_init__(self) -> None:
+        check.at_least("run", 2, batch=self.batch)
+        check.at_least("run", 0, seed=self.seed)
+        check.at_least("run", 1, accumulate=self.accumulate, checkpoint_steps=self.checkpoint_steps)
+        check.at_least("run", 1, **{k: v for k in ("epochs", "threads") if (v := getattr(self, k)) is not None})
+        if self.clip is not None:
+            check.positive("run", clip=self.clip)
+        if self.devices < 1 and self.devices != -1:
+            raise ValueError(f"run: expected devices >= 1, or -1 for all, found {self.devices}. 1 is the default.")
+        if self.devices != 1 and self.folder is None:
+            raise ValueError(
+                f"run: expected a folder with devices = {self.devices}, found none. Name one by --run.folder, so that "
+                "all processes have the same."
+            )
+
+    def epochs_for(self, samples: int) -> int:
+        """The number of epochs, from the number of training samples where none was given."""
+        return self.epochs if self.epochs is not None else max(10, -(-600_000 // samples))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Data, views, network and run: the options that every recipe shares.
+
+    Args:
+        data: digits, fashion-mnist[:PATH], mnist[:PATH], cifar10[:PATH], cifar100[:PATH], stl10[:PATH],
+            folder:PATH or tensors:FILE.
+        probe_data: another, labelled source for the probes (default: the labels of data, where it has some).
+        resolution: pixels to which images are resized (default: 64 for a folder, else as they come).
+        on_bad_file: raise an error at an unreadable image, or skip and count it.
+        download: let torchvision download MNIST, Fashion-MNIST, CIFAR or STL-10 where it is not there.
+        encoder: conv, conv-fast (a quarter of its time), mlp, a timm model's name, or module:function, a function of
+            your own that turns the shape of a sample into a module [B, ...] -> [B, F] (default: conv for images, mlp
+            for vectors).
+        small_stem: keep the resolution of small images in timm models (default: up to 64 pixels).
+        views: how views are made (default: the papers' settings for the source), or module:function, a pipeline of
+            your own that turns one uint8 tensor [C, H, W] into a float tensor; module:function:clean names a second
+            one, without chance, for evaluation (default: the first, from a fixed seed).
+        optimizer: AdamW (the default), SGD or LARS.
+        run: how and where to train.
+    """
+
+    data: str = "digits"
+    probe_data: str | None = None
+    resolution: int | None = None
+    on_bad_file: Literal["raise", "skip"] = "raise"
+    download: bool = False
+    encoder: str | None = None
+    small_stem: bool | None = None
+    views: str | ViewSettings | TensorSettings | None = None
+    optimizer: Optimizer | None = None
+    run: Run = field(default_factory=Run)
+
+    def load_data(self) -> Data:
+        """Read the training data."""
+        return self._load(self.data, self.resolution)
+
+    def load_other(self, spec: str, like: Data) -> Data:
+        """Read other data of the shape that a learner was trained on; images are resized to it.
+
+        Raises:
+            ValueError: if the samples have another shape all the same.
+        """
+        shape = like.train.shape
+        other = self._load(spec, shape[-1] if len(shape) == 3 else None)
+        if other.train.shape != shape:
+            raise ValueError(
+                f"{spec}: expected samples of shape {shape} as in {like.name}, found {other.train.shape}. "
+                "Use data with the same number of channels or features."
+            )
+        return other
+
+    def load_probe_data(self, data: Data, spec: str | None = None) -> Data | None:
+        """The labelled data for probes: ``spec``, else ``probe_data``, else the training data if it has labels.
+
+        Raises:
+            ValueError: if the data named have no labels.
+        """
+        spec = spec or self.probe_data
+        other = data if spec is None else self.load_other(spec, data)
+        if other.probe.labelled and other.held_out.labelled:
+            return other
+        if spec is None:
+            return None
+        raise ValueError(f"probe_data: expected labelled samples, found none in {spec}. Leave it out.")
+
+    def _load(self, spec: str, resolution: int | None) -> Data:
+        return load(spec, resolution=resolution, on_bad_file=self.on_bad_file, download=self.download)
+
+    def view_maker(self, data: Data) -> ViewMaker:
+        """The maker of views that the settings ask for."""
+        if isinstance(self.views, str):
+            module, _, names = self.views.partition(":")
+            drawn, _, clean = names.partition(":")
+            evaluation = imported("views", f"{module}:{clean}") if clean else None
+            return views.per_sample(imported("views", f"{module}:{drawn}"), clean=evaluation)
+        return views.view_maker(preset(data) if self.views is None else self.views)
+
+    def learner(self, method: Method, data: Data) -> Learner:
+        """A fresh learner for the views of these data."""
+        shape = tuple(self.view_maker(data).clean(data.train.read(torch.arange(1))).shape[1:])
+        name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
+        encoder = build_encoder(name, shape, self.small_stem)
+        projector = method.projector(feature_width(encoder, shape))
+        return Learner(encoder, projector, method.objective, self.optimizer, method.momentum, method.limits)
+
+
+def preset(data: Data) -> ViewSettings | TensorSettings:
+    """The papers' view settings for a kind of data; vectors are standardised by their training samples."""
+    if len(data.train.shape) == 1:
+        return _standardised(data.train)
+    kind = data.name.split(":")[0]
+    if kind == "digits":  # its 8 x 8 images are brighter than the MNIST ones that the preset was measured on
+        return replace(views.digits(), mean=(0.3054,), std=(0.3760,))
+    if kind == "mnist":
+        return views.digits()
+    return views.colour() if data.train.shape[0] == 3 else views.greyscale()
+
+
+def _standardised(train: Source) -> TensorSettings:
+    """Settings with mean and deviation of each feature, or of all together where a list of them would be too long.
+
+    A constant feature counts as one of deviation 1.
+    """
+    x = train.read(torch.arange(len(train))).double()
+    if x.shape[1] > FEATURES_LISTED:
+        x = x.reshape(-1, 1)
+    spread = x.std(0, correction=0)
+    mean, std = (
+        tuple(float(f"{value:.9g}") for value in part.tolist()) for part in (x.mean(0), spread.where(spread > 0, 1.0))
+    )
+    return replace(views.tensor(), mean=mean, std=std)

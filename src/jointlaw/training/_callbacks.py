@@ -1,0 +1,142 @@
+"""What watches a run: its speed, its weights, its progress, and how its checkpoints reach the disk."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from jointlaw.training._learner import NonFiniteError
+from jointlaw.types import Views
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and replaces it in one go.
+
+    Lightning writes to the system's temporary folder first; where that is another disk, its last step is a copy, and
+    a process killed during it leaves half a checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write, flush to the disk, replace."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes a checkpoint after the first epoch and every so many optimiser steps.
+
+    At the end of an epoch it writes after the validation rather than before it.
+
+    Lightning's own ``ModelCheckpoint`` writes before; a run resumed from there goes without that validation.
+
+    Args:
+        path: of the checkpoint, replaced each time.
+        every: optimiser steps from one checkpoint to the next.
+    """
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+        self._saved = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count from the step of a resumed checkpoint on."""
+        self._saved = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Write within an epoch."""
+        if not trainer.is_last_batch and self._due(trainer):
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write after an epoch and its validation; the first time in any case, lest a stopped run be lost."""
+        if self._saved == 0 or self._due(trainer):
+            self._write(trainer)
+
+    def _due(self, trainer: pl.Trainer) -> bool:
+        return trainer.global_step - self._saved >= self.every
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved = trainer.global_step
+
+
+class FiniteWeights(Callback):
+    """Stops before a checkpoint of weights that are no numbers could replace a good one."""
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Look at every parameter."""
+        bad = [name for name, parameter in pl_module.named_parameters() if not bool(parameter.isfinite().all())]
+        if bad:
+            raise NonFiniteError(
+                f"training: expected finite weights at step {trainer.global_step}, found {bad[0]} and "
+                f"{len(bad) - 1} others that are not. Lower the learning rate or clip gradients (--run.clip=1)."
+            )
+
+
+class Speed(Callback):
+    """Counts samples and the seconds spent on them, validation left out; a resumed run goes on counting."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"samples": self.samples, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.samples, self.seconds = state_dict["samples"], state_dict["seconds"]
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int
+    ) -> None:
+        """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
+        self._began = self._began or time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Count the batch of all processes."""
+        now = time.perf_counter()
+        self.samples += len(batch.index) * trainer.world_size
+        self.seconds += now - self._began
+        self._began = now
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._began = 0.0
+
+
+class Lines(Callback):
+    """Prints one line after each validation: progress for logs and pipes, where a bar would be redrawn in full."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the epoch and what a bar would show."""
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            shown = ", ".join(f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items())
+            sys.stdout.write(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}\n")
+            sys.stdout.flush()
+
+
+def in_terminal() -> bool:
+    """Whether a progress bar can be redrawn in place."""
+    return sys.stdout.isatty()

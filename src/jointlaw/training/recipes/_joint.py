@@ -1,0 +1,103 @@
+"""Recipes that maximise a joint likelihood of context and target (Huang 2026)."""
+
+from jointlaw.densities._kernels import RBF
+from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities._prototypes import Prototypes
+from jointlaw.densities._scales import LearnedScale
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE
+from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.training.recipes._method import Method, projector
+
+
+def primal_gje(*, alignment: float = 1.0, entropy: float = 1.0, width: int = 128, hidden: int | None = 512) -> Method:
+    """Primal GJE: views agree on the sphere, and the joint embeddings fill the space (log-determinant).
+
+    Args:
+        alignment: weight of the squared distance between views.
+        entropy: weight of the joint entropy.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    return Method(PrimalGJE(alignment=alignment, entropy=entropy), projector(width, hidden))
+
+
+def dual_gje(
+    *,
+    length: float = 1.5,
+    noise: float = 0.1,
+    features: int | None = None,
+    momentum: float = 0.99,
+    width: int = 128,
+    hidden: int | None = 512,
+    seed: int = 0,
+) -> Method:
+    """Dual GJE: a moving-average network's embeddings are a Gaussian process of the context.
+
+    Args:
+        length: of the RBF kernel, in embedding units (unit vectors).
+        noise: variance of the targets about the process.
+        features: random Fourier features; by default the exact process.
+        momentum: of the moving average.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+        seed: of the features.
+    """
+    kernel = RBF(length, learned=False)
+    process: GaussianProcess | FourierProcess = (
+        GaussianProcess(width, width, kernel, noise, learned=False)
+        if features is None
+        else FourierProcess(width, width, kernel, features, noise, learned=False, seed=seed)
+    )
+    return Method(DualGJE(process), projector(width, hidden), momentum)
+
+
+def gmje(
+    *, components: int = 50, entropy: float = 1.0, sphere: bool = True, width: int = 128, hidden: int | None = 512
+) -> Method:
+    """GMJE: joint embeddings are likely under learned prototypes with a learned shared covariance.
+
+    Args:
+        components: prototypes K.
+        entropy: weight of the views' entropies.
+        sphere: embeddings are unit vectors.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    scale = LearnedScale(2 * width, start=width**-0.5)  # a unit vector's coordinates have about this deviation
+    density = Prototypes(2 * width, components, split=width, scale=scale, sphere=sphere)
+    return Method(GMJE(density, entropy=entropy), projector(width, hidden))
+
+
+def gmje_mdn(
+    *,
+    components: int = 10,
+    guard: float = 1.0,
+    entropy: float = 1.0,
+    sphere: bool = True,
+    width: int = 64,
+    hidden: int | None = 512,
+) -> Method:
+    """GMJE-MDN: a network predicts a mixture of one view's embedding from the other's.
+
+    Args:
+        components: of the mixture.
+        guard: weight of the context's likelihood.
+        entropy: weight of the views' entropies.
+        sphere: embeddings are unit vectors; others may differ in length to be predicted sharply, and learn less.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    density = MixtureDensityNetwork(width, width, components, hidden=(256, 256))
+    return Method(ConditionalGMJE(density, guard=guard, entropy=entropy, sphere=sphere), projector(width, hidden))
+
+
+def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512) -> Method:
+    """A demonstration that collapses: the joint likelihood with the batch's own covariance (the trace trap).
+
+    Args:
+        ridge: added to the covariance.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    return Method(NaiveGJE(ridge), projector(width, hidden))

@@ -1,0 +1,75 @@
+"""What the generation experiment trains, at three scales."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from jointlaw.runs._setup import Run, Setup
+from jointlaw.training._optimizers import AdamW
+from jointlaw.training.recipes import Method
+from jointlaw.training.recipes._contrastive import simclr
+from jointlaw.training.recipes._joint import gmje, primal_gje
+from jointlaw.views._settings import ViewSettings, digits, greyscale
+from jointlaw_papers.trials import Trial, bound
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the experiment is run.
+
+    Attributes:
+        data: images with labels.
+        encoder: conv, conv-fast or mlp.
+        views: of the training.
+        epochs: of each of the three encoders.
+        decoder_epochs: of each of the three decoders.
+        classifier_epochs: of the classifier in whose features samples are compared.
+        width: of the embeddings, D.
+        components: of mixtures and prototypes, K.
+        fitted: embeddings that a mixture is fitted to.
+        judged: samples, and real images, that are compared.
+        draws: independent sets of samples.
+        mapped: real and sampled embeddings in a map.
+    """
+
+    data: str
+    encoder: str
+    views: ViewSettings
+    epochs: int
+    decoder_epochs: int
+    classifier_epochs: int
+    width: int = 128
+    components: int = 50
+    fitted: int = 10_000
+    judged: int = 2_000
+    draws: int = 5
+    mapped: tuple[int, int] = (1_000, 500)
+
+
+SCALES = {
+    "smoke": Scale("digits", "mlp", digits(), 8, 20, 8, 16, 10, 1_000, 300, 3, (200, 100)),
+    "cpu": Scale("fashion-mnist", "conv-fast", greyscale(), 12, 8, 4),
+    "paper": Scale(
+        "mnist", "conv", replace(digits(), jitter=0.0), 50, 50, 10, judged=5_000, draws=10, mapped=(2_000, 500)
+    ),
+}
+"""``cpu``: 3 encoders of 12 epochs, 3 decoders of 8 and a small classifier of 4 on 60,000 images, about an hour."""
+
+METHODS: dict[str, Callable[..., Method]] = {"SimCLR": simclr, "GJE": primal_gje, "GMJE": gmje}
+"""Encoder -> its recipe."""
+
+
+def trials(scale: Scale, seed: int) -> list[Trial]:
+    """The trainings: one of each method."""
+    run = Run(epochs=scale.epochs, batch=256, precision="32", report=False)
+    optimizer = AdamW(learning_rate=1e-3, weight_decay=0.0)
+    setup = Setup(
+        data=scale.data, download=True, encoder=scale.encoder, views=scale.views, optimizer=optimizer, run=run
+    )
+
+    def trial(name: str) -> Trial:
+        options = {"width": scale.width, **({"components": scale.components} if name == "GMJE" else {})}
+        facts = {"method": name, **bound(METHODS[name], **options)}
+        return Trial(name, partial(METHODS[name], **options), setup, facts, seed)
+
+    return [trial(name) for name in METHODS]
