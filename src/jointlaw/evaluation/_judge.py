@@ -17,7 +17,8 @@ from jointlaw.functional._dependence import mean_nhsic
 from jointlaw.functional._spectrum import rankme
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
-from jointlaw.training._collapse import health, health_figures, planned_activity, symptoms
+from jointlaw.training._collapse import planned_activity
+from jointlaw.training._health import health, health_figures, symptoms
 from jointlaw.training._datamodule import clean_views, drawn_views
 from jointlaw.training._learner import Learner
 from jointlaw.types import Views

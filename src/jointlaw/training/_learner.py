@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jointlaw.objectives._objective import Objective
-from jointlaw.training._collapse import Limits
+from jointlaw.training._health import Limits
 from jointlaw.training._optimizers import AdamW, Optimizer
 from jointlaw.types import Embeddings, Outcome, Views
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from jointlaw.networks import Projector
 from jointlaw.objectives._objective import Objective
-from jointlaw.training._collapse import Limits
+from jointlaw.training._health import Limits
 
 
 class Method(NamedTuple):

@@ -1,0 +1,93 @@
+"""Vital signs of a representation: what is measured, and what is too little."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from jointlaw.functional._spectrum import rankme
+
+
+class Health(NamedTuple):
+    """Vital signs of a batch.
+
+    Attributes:
+        rank: RankMe of the backbone's features.
+        spread: deviation of the embeddings about their mean, as a share of their root mean square, in [0, 1].
+        silent: share of the embedding's units that have one value for all samples, beyond what the law lets be silent
+            by chance.
+        room: what the rank could be: the features' width, or the number of samples where that is smaller.
+    """
+
+    rank: float
+    spread: float
+    silent: float
+    room: int
+
+    @property
+    def signs(self) -> dict[str, float]:
+        """What is logged and has a limit."""
+        return {"rank": self.rank, "spread": self.spread, "silent": self.silent}
+
+
+class Limits(NamedTuple):
+    """What counts as collapse; see `Health`.
+
+    Attributes:
+        rank: least effective rank, as a share of the room that features have: a narrow network has less to lose. On
+            digits, in 256 dimensions, the trap of the batch's own covariance ends at .02, a predictor by squared error,
+            the lowest of the healthy, at .2.
+        spread: least deviation of the embeddings, as a share of their size.
+        silent: largest share of units that have one value for all samples.
+    """
+
+    rank: float = 0.05
+    spread: float = 0.02
+    silent: float = 0.5
+
+    def among(self, room: int) -> dict[str, float]:
+        """The limit of each sign for features that have this room.
+
+        Samples on a line have an effective rank of at most 2 (it may miss the origin): a narrow network must keep more.
+        """
+        return {"rank": max(self.rank * room, min(2.0, room / 2)), "spread": self.spread, "silent": self.silent}
+
+
+@torch.no_grad()
+def health(features: Tensor, embeddings: Tensor, activity: float = 1.0) -> Health:
+    """Measure features ``[B, F]`` and embeddings ``[B, D]``, of which the law lets a share ``activity`` be active."""
+    z = embeddings.double()
+    size = z.square().mean()
+    deviation = (z - z.mean(0)).square().mean()
+    spread = (deviation / size).sqrt().item() if size > 0 else 0.0
+    silent = (z.amax(0) == z.amin(0)).double().mean().item()
+    return Health(rankme(features), spread, max(0.0, silent - (1 - activity) ** len(z)), min(features.shape))
+
+
+def symptoms(found: Health, limits: Limits | None = None) -> dict[str, str]:
+    """For each vital sign beyond its limit a sentence: what it means, and the usual cures."""
+    limits = Limits() if limits is None else limits
+    least = limits.among(found.room)["rank"]
+    said = {
+        "rank": f"features span {found.rank:.1f} effective dimensions of {found.room} (fewer than {least:.3g}). "
+        "Weigh what keeps embeddings apart more, lower the learning rate, or draw stronger views.",
+        "spread": f"embeddings differ between samples by {found.spread:.2%} of their size (less than "
+        f"{limits.spread:.0%}). Weigh what keeps them apart more; a predictor needs a moving-average target.",
+        "silent": f"{found.silent:.0%} of the units have one value for all samples (more than {limits.silent:.0%}). "
+        "Plan a higher activity, let thresholds follow (--rate above 0), or lower the learning rate.",
+    }
+    beyond = {
+        "rank": found.rank < least,
+        "spread": found.spread < limits.spread,
+        "silent": found.silent > limits.silent,
+    }
+    return {name: f"Collapse: {text}" for name, text in said.items() if beyond[name]}
+
+
+def health_figures(found: Health, limits: Limits | None = None) -> dict[str, float]:
+    """Vital signs and their limits by dotted names, as ``results.json`` holds them and a report draws them."""
+    bounds = (Limits() if limits is None else limits).among(found.room)
+    return {
+        **{f"health.{name}": value for name, value in found.signs.items()},
+        **{f"health.limit.{name}": value for name, value in bounds.items()},
+    }
