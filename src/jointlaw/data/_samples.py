@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from jaxtyping import Int
@@ -141,6 +143,31 @@ class Data(NamedTuple):
     held_out: Source
     probe: Source
     notes: tuple[str, ...] = ()
+
+
+def as_source(x: Tensor | npt.ArrayLike, label: Tensor | npt.ArrayLike | None = None) -> Stored:
+    """Samples from memory as a source.
+
+    Args:
+        x: uint8 images ``[N, C, H, W]`` with one or three channels or ``[N, H, W]``, or finite vectors ``[N, F]`` of any
+            number type, as a tensor, an array or nested lists.
+        label: whole numbers ``[N]``, -1 where unknown (default: all unknown).
+
+    Raises:
+        ValueError: if ``x`` is anything else, or not finite.
+
+    >>> as_source([[0.0, 1.0], [2, 3]]).shape
+    (2,)
+    """
+    values = x.detach().cpu() if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
+    if values.dtype == torch.uint8 and values.ndim == 3:
+        values = values.unsqueeze(1)  # [N, 1, H, W]
+    if values.ndim == 2 and values.dtype != torch.bool and not values.is_complex():
+        values = values.float()
+        if not bool(values.isfinite().all()):
+            raise ValueError("samples: expected finite vectors, found NaN or infinity. Remove or fill these rows.")
+    known = torch.full((len(values),), -1) if label is None else torch.as_tensor(label).long()
+    return Stored(values=values.contiguous(), label=known)
 
 
 def halves(label: Tensor, every: int, seed: int) -> tuple[Tensor, Tensor]:
