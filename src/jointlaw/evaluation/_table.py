@@ -1,11 +1,8 @@
 """What a frozen model says about a data set, and the files it can be kept in."""
 
-import os
-import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -17,6 +14,8 @@ import pyarrow.parquet as pq
 import scipy.sparse
 import torch
 from torch import Tensor
+
+from jointlaw._files import replacing
 
 Which = Literal["embeddings", "features", "both"]
 Array = npt.NDArray[np.generic]
@@ -95,12 +94,10 @@ def write_table(table: Table, path: str | Path, which: Which = "embeddings", ove
             f"write_table: expected one matrix for {path.name}, found two. "
             "Write which='embeddings' or 'features', or choose .npz or .parquet."
         )
-    if not path.parent.is_dir():
-        raise ValueError(f"write_table: expected a folder {path.parent}, found none. Create it first.")
     if path.exists() and not overwrite:
         raise ValueError(f"write_table: expected no file {path}, found one. Pass overwrite=True or another name.")
     columns = {"label": table.label.cpu().long().numpy(), "index": table.index.cpu().long().numpy()}
-    with _replacing(path) as file:
+    with replacing(path) as file:
         write(file, parts, columns)
 
 
@@ -204,17 +201,3 @@ def _format(where: str, path: Path) -> tuple[_Write, _Read]:
         if path.name.endswith(ending):
             return pair
     raise ValueError(f"{where}: expected a file ending in {', '.join(_FORMATS)}, found {path.name!r}. Rename it.")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside ``path`` that takes its place on success and disappears on failure."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with draft.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
