@@ -9,7 +9,7 @@ import torch
 
 from jointlaw import _check as check
 from jointlaw import views
-from jointlaw.runs._building import own_function
+from jointlaw._own import own_function
 from jointlaw.training._encoders import build_encoder, feature_width
 from jointlaw.training._optimizers import Optimizer
 from jointlaw.training.recipes import Method
@@ -178,9 +178,7 @@ class Setup:
         """A fresh encoder for clean views of samples of a shape, and the width of its features."""
         seen = tuple(self.view_maker(trust).clean(blank(shape)).shape[1:])  # views may have another size
         name = self.encoder or ("conv" if len(seen) == 3 else "mlp")
-        if ":" in name:
-            own_function("encoder", name, trust)
-        encoder = build_encoder(name, seen, self.small_stem)
+        encoder = build_encoder(name, seen, self.small_stem, trust)
         return encoder, feature_width(encoder, seen)
 
 
