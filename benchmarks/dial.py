@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 from jointlaw.evaluation._judge import judge
 from jointlaw.functional._families import Slices, Uniform
 from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
 from jointlaw.training._datamodule import ViewedData
 from jointlaw.training.recipes import rectified_lpjepa
@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.simplefilter("ignore")
-    setup = Setup(data=options.data, run=Run(epochs=options.epochs, batch=options.batch))
+    setup = Setup(data=options.data, run=RunSettings(epochs=options.epochs, batch=options.batch))
     print("   p    loc   slices  planned measured    clean   dead  backbone projector  rank  seconds", flush=True)
     for p in options.ps:
         for loc in options.locs:

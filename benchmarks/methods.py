@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 
 from jointlaw.evaluation._judge import judge
 from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
 from jointlaw.training._datamodule import ViewedData
 from jointlaw.training.recipes import RECIPES
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    setup = Setup(data=options.data, run=Run(epochs=options.epochs, threads=options.threads))
+    setup = Setup(data=options.data, run=RunSettings(epochs=options.epochs, threads=options.threads))
     print(f"{'recipe':24s} backbone projector neighbours  rank  rank-z   active  seconds", flush=True)
     for name in options.recipes:
         (backbone, projector, neighbours, rank, rank_z, active, seconds), said = measure(setup, name)

@@ -10,7 +10,7 @@ from jointlaw.data._sources import load
 from jointlaw.evaluation._judge import judge
 from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
 from jointlaw.training._health import Health, Limits, health, health_figures, symptoms
 from jointlaw.training._datamodule import ViewedData
@@ -77,7 +77,7 @@ def test_figures_hold_signs_beside_their_limits() -> None:
 
 def test_a_recipe_s_own_limits_reach_alarm_and_judgement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Limits that no run can keep: both speak up."""
-    setup = Setup(encoder="mlp", run=Run(epochs=2, threads=1, precision="32"))
+    setup = Setup(encoder="mlp", run=RunSettings(epochs=2, threads=1, precision="32"))
     data = setup.load_data()
     method = RECIPES["vicreg"]()._replace(limits=Limits(rank=1.0))
     learner, views = setup.learner(method, data), setup.view_maker(data)
@@ -96,7 +96,7 @@ def test_the_demonstration_sets_the_alarm_off_and_the_lowest_healthy_recipe_does
     recipe: str, collapses: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
-    setup = Setup(run=Run(epochs=12, threads=1, precision="32"))
+    setup = Setup(run=RunSettings(epochs=12, threads=1, precision="32"))
     data = setup.load_data()
     workspace = Workspace(tmp_path / "run")
     workspace.start("")
@@ -113,7 +113,7 @@ def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.Cap
     workspace = Workspace(tmp_path / "run")
     workspace.start("")
     feed = ViewedData(data, view_maker(digits()), 256, seed=0)
-    fit(learner, feed, Run(epochs=4, threads=1, precision="32"), workspace, None)
+    fit(learner, feed, RunSettings(epochs=4, threads=1, precision="32"), workspace, None)
     told = capsys.readouterr().err
     assert told.count("effective dimensions") == 1
     assert "warning: epoch 2: Collapse" in told
