@@ -99,7 +99,7 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
     with torch.no_grad():
-        values = [float(matcher(drawn.embeddings[group].to(matcher.fixed.device))) for group in groups]
+        values = [float(matcher(drawn.embeddings[group].to(next(matcher.buffers()).device))) for group in groups]
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
     law = matcher.law
     planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0

@@ -48,7 +48,7 @@ class LeJEPA(Objective):
             sigreg=(self.sigreg, self.regularizer(z.context)),
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Move on to the next step's slices, if there are any."""
         self.regularizer.update()
 

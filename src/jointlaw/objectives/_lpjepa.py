@@ -99,7 +99,7 @@ class RectifiedLpJEPA(Objective):
             matching=(self.matching, self.distance(embeddings)),
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Move on to the next step's slices, and let the thresholds follow."""
         self.distance.update()
         if self.threshold is not None:

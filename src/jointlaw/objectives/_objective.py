@@ -23,8 +23,14 @@ class Objective(nn.Module, ABC):
     def forward(self, z: Embeddings) -> Outcome:
         """Return the loss and its unweighted terms."""
 
-    def update(self, z: Embeddings) -> None:
-        """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
+        """Change state (banks, moving statistics, slice counters) after a batch; by default there is none.
+
+        Args:
+            z: the batch.
+            outcome: what ``forward`` made of this very batch, in the present state. It saves a bank that weighs the
+                work of judging the batch once more; the numbers are the same without it.
+        """
 
     @property
     def settles(self) -> bool:
