@@ -168,6 +168,17 @@ def test_update_changes_state_where_there_is_any(case: Case, objective: Objectiv
     assert same(before, state(objective)) != case.moves
 
 
+def test_what_judges_the_embeddings_has_the_law_of_the_objective(objective: Objective) -> None:
+    law, matcher = objective.law, objective.matcher
+    assert (law is None) == (matcher is None)
+    assert (law is None) != isinstance(objective, RectifiedLpJEPA | LeJEPA)
+    if law is not None and matcher is not None:
+        assert type(matcher.law) is type(law)
+        assert {name: float(x) for name, x in matcher.law.tensors.items()} == {
+            name: float(x) for name, x in law.tensors.items()
+        }
+
+
 def test_terms_are_detached_scalars_and_their_weighted_sum_is_the_loss(case: Case, objective: Objective) -> None:
     outcome = objective(embeddings())
     assert all(term.ndim == 0 and not term.requires_grad for term in outcome.terms.values())

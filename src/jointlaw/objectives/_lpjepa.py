@@ -116,6 +116,11 @@ class RectifiedLpJEPA(Objective):
             self.threshold.settle(z)
 
     @property
+    def law(self) -> Law:
+        """The law of one unit."""
+        return self.distance.law
+
+    @property
     def matcher(self) -> SlicedWasserstein:
         """The sliced distance to the law."""
         return self.distance

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from jointlaw.laws import Law
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
@@ -53,6 +54,17 @@ class Objective(nn.Module, ABC):
         return z
 
     @property
-    def matcher(self) -> SlicedWasserstein | None:
-        """What compares the batch with a law, for those objectives that have a law; reports draw on it."""
+    def law(self) -> Law | None:
+        """The law that the units of an embedding are to follow; None where the objective has none."""
         return None
+
+    @property
+    def matcher(self) -> SlicedWasserstein | None:
+        """The distance to the law by which embeddings are judged, in squared embedding units; None without a law.
+
+        It is the term of the loss where the loss has one, so that the floor and the collapse value of
+        ``SlicedWasserstein.anchors`` are those of the training curve; elsewhere the default distance, by which
+        objectives of any kind compare.
+        """
+        law = self.law
+        return None if law is None else SlicedWasserstein(law)

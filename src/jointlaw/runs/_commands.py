@@ -157,7 +157,6 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
     workspace, held_out = project.workspace, data.held_out
     shown = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[:SHOWN].sort().values
     clean = judgement.clean
-    law = None if learner.objective.matcher is None else learner.objective.matcher.law
     return Contents(
         title=f"{project.recipe} on {data.name}",
         embeddings=clean.embeddings[shown].numpy(),
@@ -167,7 +166,7 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
         recipe=f"jointlaw train {project.recipe} --config {workspace.config.name} --run.folder=NEW",
         figures=earlier_results(workspace),
         history=_curves(workspace),
-        law=law,
+        law=learner.objective.law,
         class_names=held_out.classes,
         names=tuple(held_out.names[i] for i in shown.tolist()) if held_out.names else None,
         images=_pictures(held_out.read(shown)),

@@ -9,7 +9,6 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from jointlaw.functional._spectrum import rankme
-from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Views
 
@@ -75,8 +74,8 @@ def health(features: Tensor, embeddings: Tensor, activity: float = 1.0) -> Healt
 
 def planned_activity(objective: Objective) -> float:
     """The share of units that an objective's law wants active; 1 where there is no law, or a dense one."""
-    law = None if objective.matcher is None else objective.matcher.law
-    return float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
+    law = objective.law
+    return 1.0 if law is None else float(law.activity)
 
 
 def symptoms(found: Health, limits: Limits | None = None) -> dict[str, str]:
