@@ -41,7 +41,7 @@ class Follower(Objective):
             distance=(1.0, distance), spoilt=(1.0, distance * (1 if self.updates < self.nan_from else torch.nan))
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         self.updates += 1
 
 

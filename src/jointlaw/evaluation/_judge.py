@@ -15,7 +15,6 @@ from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._table import Table
 from jointlaw.functional._dependence import mean_nhsic
 from jointlaw.functional._spectrum import rankme
-from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.training._collapse import planned_activity
 from jointlaw.training._health import health, health_figures, symptoms
@@ -95,11 +94,10 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
     with torch.no_grad():
-        values = [float(matcher(drawn.embeddings[group].to(matcher.fixed.device))) for group in groups]
+        values = [float(matcher(drawn.embeddings[group].to(next(matcher.buffers()).device))) for group in groups]
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
     law = matcher.law
-    planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
-    found = (planned, float(law.entropy()), sum(values) / len(values), floor, collapse)
+    found = (float(law.activity), float(law.entropy()), sum(values) / len(values), floor, collapse)
     return dict(zip(names, found, strict=True))
 
 
