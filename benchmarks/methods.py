@@ -36,18 +36,13 @@ KEYS = (
 
 
 def measure(setup: Setup, name: str) -> tuple[list[float], str]:
-    data = setup.load_data()
-    pl.seed_everything(setup.run.seed, verbose=False)
-    learner, views = setup.learner(RECIPES[name](), data), setup.view_maker(data)
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder) / "run")
-        workspace.start("")
-        feed = ViewedData(data, views, setup.run.batch, setup.run.seed)
+        here = replace(setup, run=replace(setup.run, folder=Path(folder) / "run", report=False))
         with contextlib.redirect_stdout(io.StringIO()):  # its progress lines would cut the table up
-            training = fit(learner, feed, setup.run, workspace, None)
-    judgement = judge(learner.cpu(), data, setup.load_probe_data(data), views, setup.run.batch)
-    figures = {**judgement.figures, **training}
-    said = [note.split(".")[0] for note in judgement.notes if note.startswith("Collapse")]
+            run = Run.new(name, here).train()
+        run.judge()
+        figures = run.workspace.read_results()
+    said = [note.split(".")[0] for note in run.notes if note.startswith("Collapse")]
     return [float("nan") if (value := figures[key]) is None else value for key in KEYS], "; ".join(said)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from jointlaw.data._sources import load
-from jointlaw.evaluation._judge import judge
+from jointlaw.evaluation import Embedder, judge
 from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._setup import RunSettings, Setup
@@ -79,13 +79,14 @@ def test_a_recipe_s_own_limits_reach_alarm_and_judgement(tmp_path: Path, capsys:
     """Limits that no run can keep: both speak up."""
     setup = Setup(encoder="mlp", run=RunSettings(epochs=2, threads=1, precision="32"))
     data = setup.load_data()
+    setup = setup.settled(data)
     method = RECIPES["vicreg"]()._replace(limits=Limits(rank=1.0))
-    learner, views = setup.learner(method, data), setup.view_maker(data)
+    learner, views = setup.learner(method, data.train.shape), setup.view_maker()
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
+    workspace.start({})
     fit(learner, ViewedData(data, views, 256, seed=0), setup.run, workspace, None)
     assert "effective dimensions of 256 (fewer than 256)" in capsys.readouterr().err
-    judgement = judge(learner, data, None, views, 256)
+    judgement = judge(Embedder(learner, views), data)
     assert any("fewer than 256" in note for note in judgement.notes)
     assert judgement.figures["health.limit.rank"] == 256
 
@@ -98,10 +99,11 @@ def test_the_demonstration_sets_the_alarm_off_and_the_lowest_healthy_recipe_does
     torch.manual_seed(0)
     setup = Setup(run=RunSettings(epochs=12, threads=1, precision="32"))
     data = setup.load_data()
+    setup = setup.settled(data)
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
-    feed = ViewedData(data, setup.view_maker(data), 256, seed=0)
-    fit(setup.learner(RECIPES[recipe](), data), feed, setup.run, workspace, None)
+    workspace.start({})
+    feed = ViewedData(data, setup.view_maker(), 256, seed=0)
+    fit(setup.learner(RECIPES[recipe](), data.train.shape), feed, setup.run, workspace, None)
     assert ("Collapse" in capsys.readouterr().err) == collapses
 
 
@@ -111,7 +113,7 @@ def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.Cap
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1, bias=False), nn.Linear(1, 8))
     learner = Learner(encoder, nn.Linear(8, 4), Shrinking())
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
+    workspace.start({})
     feed = ViewedData(data, view_maker(digits()), 256, seed=0)
     fit(learner, feed, RunSettings(epochs=4, threads=1, precision="32"), workspace, None)
     told = capsys.readouterr().err
