@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         sharpness,
     )
     from jointlaw.evaluation._embed import embed
+    from jointlaw.evaluation._figures import FIGURES, Figure
     from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
     from jointlaw.evaluation._geometry import alignment, uniformity
     from jointlaw.evaluation._judge import Judgement, judge
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from jointlaw.evaluation._table import Table, read_table, write_table
 
 __all__ = [
+    "FIGURES",
+    "Figure",
     "Judgement",
     "Reliability",
     "Table",
@@ -74,6 +77,7 @@ __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to impor
     __name__,
     _calibration="Reliability auroc branches_recovered coverage energy_score nll reliability sharpness",
     _embed="embed",
+    _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
     _geometry="alignment uniformity",
     _judge="Judgement judge",

@@ -11,6 +11,7 @@ from jointlaw.data._samples import Data, Source
 from jointlaw.evaluation import _probes as probes
 from jointlaw.evaluation import _sparsity as sparsity
 from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._figures import PROBES
 from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._table import Table
 from jointlaw.functional._dependence import mean_nhsic
@@ -106,9 +107,6 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
     found = (planned, float(law.entropy()), sum(values) / len(values), floor, collapse)
     return dict(zip(names, found, strict=True))
-
-
-PROBES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
 
 
 def probe_figures(

@@ -17,7 +17,7 @@ from jointlaw.evaluation._embed import embed
 from jointlaw.evaluation._judge import Judgement, judge, probe_figures
 from jointlaw.evaluation._table import Which, write_table
 from jointlaw.report._contents import Contents
-from jointlaw.report._page import write_report
+from jointlaw.report._run import run_page
 from jointlaw.training._datamodule import ViewedData, clean_views
 from jointlaw.runs._history import read_history
 from jointlaw.training._learner import Learner
@@ -90,7 +90,7 @@ def train(project: Project, data: Data) -> None:
     if run.report:
         judgement = judge(learner.cpu(), data, probe, views, run.batch, run.seed)
         workspace.save_results({**earlier, **judgement.figures, **training})
-        write_report(workspace.report, contents(project, data, learner, judgement))
+        run_page(contents(project, data, learner, judgement)).write(workspace.report)
         summarise(workspace)
 
 
@@ -101,7 +101,7 @@ def report_run(project: Project, data: Data) -> None:
     probe, views = setup.load_probe_data(data), setup.view_maker(data)
     judgement = judge(learner, data, probe, views, setup.run.batch, setup.run.seed)
     workspace.save_results({**earlier_results(workspace), **judgement.figures})
-    write_report(workspace.report, contents(project, data, learner, judgement))
+    run_page(contents(project, data, learner, judgement)).write(workspace.report)
     summarise(workspace)
 
 
@@ -164,7 +164,7 @@ def contents(project: Project, data: Data, learner: Learner, judgement: Judgemen
         features=clean.features[shown].numpy(),
         drawn=judgement.drawn.embeddings.numpy(),
         label=clean.label[shown].numpy(),
-        recipe=f"jointlaw train {project.recipe} --config {workspace.config.name} --run.folder=NEW",
+        command=f"jointlaw train {project.recipe} --config {workspace.config.name} --run.folder=NEW",
         figures=earlier_results(workspace),
         history=_curves(workspace),
         law=law,

@@ -21,8 +21,9 @@ from jointlaw.evaluation._joint import (
     target_law,
     view_pairs,
 )
-from jointlaw.report._canvas import LAW, MEASURED, QUIET, THIRD, Absent, Chart, bars, canvas, line
-from jointlaw.report._essay import Essay, Part, TableOfFigures, write_essay
+from jointlaw.report._blocks import Absent, Chart, FigureTable, Section
+from jointlaw.report._page import Page
+from jointlaw.report.drawing import LAW, MEASURED, QUIET, THIRD, bars, canvas, line
 from jointlaw.data._samples import Data
 from jointlaw.runs._folder import environment
 
@@ -98,11 +99,11 @@ def _write_page(
         f"One view is the context, {target} the target: what does the density say about the target? Fitted "
         f"to the {recipe.part} of training samples, judged on held-out ones."
     )
-    parts = [Part("figures", "Figures", "On held-out pairs.", [TableOfFigures("Figures", ("figure", "value"), rows)])]
-    parts.append(Part("pictures", "Pictures", "Where the uncertainty lies, and whether to believe it.", plots=plots))
+    parts = [Section("figures", "Figures", "On held-out pairs.", [FigureTable("Figures", ("figure", "value"), rows)])]
+    parts.append(Section("pictures", "Pictures", "Where the uncertainty lies, and whether to believe it.", plots))
     title = f"{recipe.density} over {recipe.part}"
-    essay = Essay(title, command + (f" --ood={ood}" if ood else ""), introduction, parts, environment())
-    write_essay(folder / "density.html", essay)
+    command += f" --ood={ood}" if ood else ""
+    Page(title, introduction, parts, command=command, environment=environment()).write(folder / "density.html")
 
 
 @torch.no_grad()

@@ -22,9 +22,9 @@ from jointlaw.evaluation._joint import (
     representations,
 )
 from jointlaw.generation._latents import Half, draw, draw_given, expand, half_pairs, hide, median_pixel
-from jointlaw.report._essay import Essay, Part, Picture, TableOfFigures, write_essay
-from jointlaw.report._grid import tiled
-from jointlaw.report._pictures import png
+from jointlaw.report._blocks import FigureTable, Picture, Section
+from jointlaw.report._page import Page
+from jointlaw.report._pictures import tiled
 from jointlaw.generation._decoder import Trained, load_decoder
 from jointlaw.training._learner import Learner
 from jointlaw.data._samples import Data, Source, Stored
@@ -122,7 +122,7 @@ def sample_run(project: Project, count: int, seed: int) -> None:
     images = parts.trained(latent)
     figures = _judge(parts, data, learner, images[:judged])
     columns = max(1, round(count**0.5))
-    grid = png(tiled(images[:count].numpy(), columns))
+    grid = tiled(images[:count].numpy(), columns)
     law = (
         "of views as drawn in training, so that samples may be cropped and turned as views are; that of whole images "
         "takes jointlaw fit --target=clean."
@@ -136,18 +136,17 @@ def sample_run(project: Project, count: int, seed: int) -> None:
         f"On {judged:,} samples and as many held-out images. The first four in the run's own features, after Naeem et "
         "al. (2020); the distance in pixels."
     )
-    sheet = _Sheet("samples", {"latents": latent[:count], "images": images[:count]}, grid)
+    sheet = _Sheet("samples", {"latents": latent[:count], "images": images[:count]}, shown.png)
     command = f"jointlaw sample {project.workspace.folder} --count={count} --seed={seed}"
     _publish(
         project,
         sheet,
         figures,
-        Part(
+        Section(
             "samples",
             "Samples",
             "Drawn from the density of the run, then decoded.",
-            [_table(figures, note)],
-            pictures=pictures,
+            [_table(figures, note), *pictures],
         ),
         command,
     )
@@ -177,7 +176,7 @@ def complete_run(project: Project, seen: Half, count: int, seed: int) -> None:
     half, images = hide(whole, seen, fill), parts.trained(latent.flatten(0, 1))
     images = images.view(*latent.shape[:2], *images.shape[1:])  # [rows, completions, C, H, W]
     strips = torch.cat([half[:, None], whole[:, None], images], dim=1).flatten(0, 1)
-    grid = png(tiled(strips.numpy(), COMPLETIONS + 2))
+    grid = tiled(strips.numpy(), COMPLETIONS + 2)
     text = (
         f"In each row: what was seen, the whole image, and {COMPLETIONS} decoded draws from the {recipe.density} given "
         "the half. Rows whose completions differ are ambiguous."
@@ -189,9 +188,9 @@ def complete_run(project: Project, seen: Half, count: int, seed: int) -> None:
         "The run's density knows pairs of views. One of the same recipe was fitted to half-hidden and whole training "
         "images; hidden pixels took the median of the training images."
     )
-    part = Part("completions", "Completions", how, [_table(figures, note)], pictures=[shown])
+    part = Section("completions", "Completions", how, [_table(figures, note), shown])
     command = f"jointlaw sample {project.workspace.folder} --given={seen} --count={count} --seed={seed}"
-    _publish(project, _Sheet("completions", arrays, grid), figures, part, command)
+    _publish(project, _Sheet("completions", arrays, shown.png), figures, part, command)
 
 
 def _completion_figures(found: dict[str, float | None]) -> dict[str, float]:
@@ -230,10 +229,10 @@ def _losses(parts: Generator, data: Data, learner: Learner) -> Picture:
         f"the density sees ({parts.reduction.kept:.1%} of the variance). Samples can be no better than the last row."
     )
     grid = tiled(images.flatten(0, 1).numpy(), len(rows))
-    return Picture("What is lost before the law", png(grid), text, "Three rows: images, decoded, decoded again.")
+    return Picture("What is lost before the law", grid, text, "Three rows: images, decoded, decoded again.")
 
 
-def _publish(project: Project, sheet: _Sheet, figures: dict[str, float], part: Part, command: str) -> None:
+def _publish(project: Project, sheet: _Sheet, figures: dict[str, float], part: Section, command: str) -> None:
     """Write picture, arrays, figures and page."""
     folder = project.workspace.folder
     buffer = io.BytesIO()
@@ -245,13 +244,13 @@ def _publish(project: Project, sheet: _Sheet, figures: dict[str, float], part: P
     title = f"{part.title} of {project.recipe} on {project.setup.data}"
     introduction = "A point drawn from a law over representations, and what a decoder makes of it."
     page = folder / f"{sheet.name}.html"
-    write_essay(page, Essay(title, command, introduction, [part], environment()))
+    Page(title, introduction, [part], command=command, environment=environment()).write(page)
     say(*_lines(figures), f"  pictures: {folder / sheet.name}.png, page: {page}")
 
 
-def _table(figures: dict[str, float], note: str) -> TableOfFigures:
+def _table(figures: dict[str, float], note: str) -> FigureTable:
     rows = [[words, form.format(figures[key])] for key, (words, form) in WORDS.items() if key in figures]
-    return TableOfFigures("Figures", ("figure", "value"), rows, note)
+    return FigureTable("Figures", ("figure", "value"), rows, note)
 
 
 def _lines(figures: dict[str, float]) -> list[str]:
