@@ -31,7 +31,7 @@ def complete() -> Contents:
     }
     return Contents(
         title="Digits & <friends>",
-        recipe="jointlaw train rectified-lpjepa --activity=0.1",
+        command="jointlaw train rectified-lpjepa --activity=0.1",
         embeddings=embeddings,
         features=features,
         label=digits.target[:count],
@@ -63,6 +63,4 @@ def complete() -> Contents:
 @pytest.fixture(scope="session")
 def bare(complete: Contents) -> Contents:
     """The same samples with everything optional left out."""
-    return replace(
-        Contents("Bare", complete.embeddings, complete.features, np.full(len(complete.label), -1)), recipe=""
-    )
+    return replace(Contents("Bare", complete.embeddings, complete.features, np.full(len(complete.label), -1)))

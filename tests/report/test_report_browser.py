@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jointlaw.report import Contents, write_report
+from jointlaw.report import Contents, run_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
@@ -31,7 +31,7 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="module")
 def address(complete: Contents, tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("browser") / "report.html"
-    write_report(path, complete)
+    run_page(complete).write(path)
     return path.as_uri()
 
 
@@ -142,7 +142,7 @@ def test_awkward_names_are_shown_as_they_are(browser, address: str, complete: Co
 
 
 def test_missing_parts_leave_a_page_that_works(browser, bare: Contents, tmp_path: Path) -> None:
-    write_report(tmp_path / "bare.html", bare)
+    run_page(bare).write(tmp_path / "bare.html")
     page = visit(browser, (tmp_path / "bare.html").as_uri(), viewport=PHONE)
     assert page.complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

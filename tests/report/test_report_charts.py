@@ -8,9 +8,10 @@ from jointlaw.laws import GeneralizedGaussian, Law, RectifiedGeneralizedGaussian
 from jointlaw.report import Contents
 from jointlaw.report import _charts as charts
 from jointlaw.report import _curves as curves
-from jointlaw.report._canvas import Absent, Chart, canvas, thin
+from jointlaw.report._blocks import Absent, Chart
 from jointlaw.report._neighbourhood import draw_map
-from jointlaw.report._tables import probe_table, tiles, verdict
+from jointlaw.report._tables import figure_table, probe_table, tiles, verdict
+from jointlaw.report.drawing import canvas, thin
 
 
 def sampled(law: Law, samples: int = 2000, units: int = 24) -> Contents:
@@ -129,19 +130,19 @@ def test_units_that_are_always_active_have_no_dial_over_the_run(bare: Contents) 
 def test_collapsed_embeddings_still_make_a_report(complete: Contents) -> None:
     zeros = np.zeros_like(complete.embeddings)
     collapsed = replace(complete, embeddings=zeros, features=np.zeros_like(complete.features))
-    assert isinstance(draw_map(collapsed).chart, Absent)
+    assert isinstance(draw_map(collapsed), Absent)
     assert isinstance(charts.spectrum(collapsed), Absent)
     for build in (charts.dial, charts.quantiles, charts.histogram):
         chart(build(collapsed))
 
 
 def test_every_point_of_the_map_knows_its_card(complete: Contents) -> None:
-    plane = draw_map(replace(complete, label=np.where(np.arange(160) < 5, -1, complete.label)))
+    plane = chart(draw_map(replace(complete, label=np.where(np.arange(160) < 5, -1, complete.label))))
     assert len(plane.cards) == 160
-    for trace in chart(plane.chart).figure.data:
+    for trace in plane.figure.data:
         shown = {plane.cards[i].label for i in trace.customdata}
         assert len(shown) == 1
-    assert sum(len(trace.customdata) for trace in chart(plane.chart).figure.data) == 160
+    assert sum(len(trace.customdata) for trace in plane.figure.data) == 160
 
 
 def test_few_samples_are_projected(complete: Contents) -> None:
@@ -154,8 +155,8 @@ def test_few_samples_are_projected(complete: Contents) -> None:
         images=None,
     )
     plane = draw_map(few)
-    assert "principal components" in chart(plane.chart).reading
-    assert [card.name for card in plane.cards] == [f"sample {i}" for i in range(5)]
+    assert "principal components" in chart(plane).reading
+    assert [card.name for card in chart(plane).cards] == [f"sample {i}" for i in range(5)]
 
 
 @pytest.mark.parametrize(("measured", "word"), [(0.1, "holds"), (0.1049, "holds"), (0.1051, "does not hold")])
@@ -165,8 +166,21 @@ def test_the_verdict_follows_the_tolerance(complete: Contents, measured: float, 
 
 
 def test_probe_table_starts_with_chance_and_skips_what_is_missing(complete: Contents) -> None:
-    rows = probe_table(complete)
-    assert [row.value for row in rows] == ["10.0\u00a0%", "97.0\u00a0%", "50.0\u00a0%"]
+    table = probe_table(complete)
+    assert table is not None
+    assert [row[1] for row in table.rows] == ["10.0 %", "97.0 %", "50.0 %"]
+    assert list(table.bars) == [0.1, 0.97, 0.5]
+    assert probe_table(replace(complete, figures={})) is None
+
+
+def test_figures_have_names_units_and_meanings() -> None:
+    table = figure_table({"sparsity.l0": 0.0072, "few_shot.5": None, "of.another.version": 3.0}, keys=True)
+    assert table.rows == [
+        ["measured activity", "0.72 %", "sparsity.l0"],
+        ["linear probe of the backbone, 5 labels per class", "not measured", "few_shot.5"],
+        ["of.another.version", "3", "of.another.version"],
+    ]
+    assert table.meanings[0].startswith("Share of non-zero units")
 
 
 def test_thinning_keeps_the_last_point() -> None:

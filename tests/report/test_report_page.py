@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.report import Contents, write_report
+from jointlaw.report import Absent, Contents, FigureTable, Page, Picture, Section, Tile, run_page, tiled
 
 
 class Reader(HTMLParser):
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[str, Reader]:
 @pytest.fixture(scope="module")
 def page(complete: Contents, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(path, complete)
+    run_page(complete).write(path)
     return path
 
 
@@ -70,7 +70,7 @@ def test_awkward_names_are_text_and_never_markup(page: Path) -> None:
 
 def test_cards_survive_the_way_through_json(page: Path, complete: Contents) -> None:
     text, _ = read(page)
-    cards = json.loads(re.search(r'id="cards">(.*?)</script>', text).group(1))
+    cards = json.loads(re.search(r'id="cards-map">(.*?)</script>', text).group(1))
     assert complete.names is not None
     assert [name for _, _, name in cards] == list(complete.names)
     assert cards[0][1] == complete.class_name(int(complete.label[0]))
@@ -89,13 +89,13 @@ def test_headings_are_in_order_and_pictures_have_words(page: Path) -> None:
 
 
 def test_what_is_missing_is_said(bare: Contents, tmp_path: Path) -> None:
-    write_report(tmp_path / "bare.html", bare)
+    run_page(bare).write(tmp_path / "bare.html")
     shown = " ".join("".join(read(tmp_path / "bare.html")[1].text).split())
     for sentence in (
         "No loss was logged",
         "No law was given",
-        "no images: no pictures of neighbours",
-        "No labels, or none measured: no probe.",
+        "no images: there are no pictures of neighbours",
+        "There are no labels, or no probe was fitted.",
         "Configuration: not recorded.",
     ):
         assert sentence in shown
@@ -103,14 +103,14 @@ def test_what_is_missing_is_said(bare: Contents, tmp_path: Path) -> None:
 
 def test_a_section_for_the_bank_stands_only_where_there_is_one(complete: Contents, tmp_path: Path) -> None:
     for name, curve in (("without", {}), ("with", {"train/age": [(0.0, 1.0), (1.0, 2.0)]})):
-        write_report(tmp_path / name, replace(complete, history={**complete.history, **curve}))
+        run_page(replace(complete, history={**complete.history, **curve})).write(tmp_path / name)
         assert ('id="bank"' in (tmp_path / name).read_text()) == (name == "with")
 
 
 def test_names_that_are_no_valid_text_do_not_stop_the_report(complete: Contents, tmp_path: Path) -> None:
     assert complete.names is not None
     broken = replace(complete, names=["caf\udce9.png", *complete.names[1:]])
-    write_report(tmp_path / "report.html", broken)
+    run_page(broken).write(tmp_path / "report.html")
     assert "caf\\udce9.png" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -123,14 +123,63 @@ def test_a_failed_write_leaves_the_old_page(complete: Contents, tmp_path: Path, 
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="disk full"):
-        write_report(path, complete)
+        run_page(complete).write(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_page_opens_where_it_was_written_or_in_a_temporary_file(tmp_path: Path, monkeypatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page = Page("Title")
+    first = page.open()
+    assert first.read_text(encoding="utf-8") == page.html()
+    assert page.open() == first
+    second = page.write(tmp_path / "page.html")
+    assert page.open() == second
+    assert opened == [path.resolve().as_uri() for path in (first, first, second)]
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
+    page = Page("A & B", sections=[Section("one", "One", 'Some "words".')])
+    reader = Reader()
+    reader.feed(page._repr_html_())
+    ((tag, attributes),) = reader.tags
+    assert tag == "iframe"
+    assert attributes["title"] == "A & B"
+    assert attributes["srcdoc"] == page.html()
+    assert attributes["sandbox"] == "allow-scripts"
+
+
+def test_a_page_without_charts_is_light_and_asks_for_no_script() -> None:
+    text = Page("Title", sections=[Section("one", "One", content=[FigureTable("t", ["a"], [["1"]])])]).html()
+    assert "<script" not in text
+    assert len(text) < 20_000
+
+
+def test_a_page_holds_its_pictures() -> None:
+    grid = tiled(np.full((4, 1, 8, 8), 7, np.uint8), columns=2)
+    picture = Picture("Samples", grid, "Four <squares>.", "Four squares.", wide=True)
+    page = Page("Title", sections=[Section("one", "One", content=[picture])]).html()
+    assert f'src="{picture.source}" alt="Four squares."' in page
+    assert "Four &lt;squares&gt;." in page
+
+
+def test_what_is_absent_comes_last_and_neighbours_of_a_kind_stand_together() -> None:
+    table, absent = FigureTable("t", ["a"], [["1"]]), Absent("Plot", "No data.")
+    section = Section("one", "One", content=[absent, table, table, Tile("1", "one", "")])
+    assert section.groups == [("table", [table, table]), ("tile", [section.content[3]]), ("absent", [absent])]
+
+
+@pytest.mark.parametrize("change", [{"rows": [["1"]]}, {"bars": [0.5, 0.5]}, {"meanings": ["one", "two"]}])
+def test_a_table_whose_rows_disagree_is_refused(change: dict[str, list[object]]) -> None:
+    with pytest.raises(ValueError, match=r"FigureTable: expected \d"):
+        replace(FigureTable("figures", ("a", "b"), [["1", "2"]]), **change)
+
+
 def test_a_missing_folder_is_refused(bare: Contents, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a folder"):
-        write_report(tmp_path / "nowhere" / "report.html", bare)
+        run_page(bare).write(tmp_path / "nowhere" / "report.html")
 
 
 @pytest.mark.parametrize(

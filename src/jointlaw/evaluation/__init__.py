@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         sharpness,
     )
     from jointlaw.evaluation._embed import Embedder, embed
+    from jointlaw.evaluation._figures import FIGURES, Figure
     from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
     from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
     from jointlaw.evaluation._geometry import alignment, uniformity
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
     from jointlaw.evaluation._table import Table, Which, read_table, write_table
 
 __all__ = [
+    "FIGURES",
     "DensityRecipe",
     "Embedder",
+    "Figure",
     "FittedPairs",
     "Gas",
     "Gaussian",
@@ -85,6 +88,7 @@ __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to impor
     __name__,
     _calibration="Reliability auroc branches_recovered coverage energy_score nll reliability sharpness",
     _embed="Embedder embed",
+    _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
     _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network",
     _joint="Target",

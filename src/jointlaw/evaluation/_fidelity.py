@@ -22,8 +22,8 @@ class Quantiles(NamedTuple):
         probability: ``[P]``, ascending, inside (0, 1).
         law: ``[P]``, the law's quantiles, in embedding units.
         pooled: ``[P]``, quantiles of all units' values together.
-        lower: ``[P]``, under it lie the quantiles of few units.
-        upper: ``[P]``, above it lie the quantiles of as few.
+        lower: ``[P]``, below which the quantiles of only a few units lie: 5 % of them for a band of 90 %.
+        upper: ``[P]``, above which those of as few units lie.
     """
 
     probability: Tensor

@@ -11,6 +11,7 @@ from jointlaw.data import Data
 from jointlaw.evaluation import _probes as probes
 from jointlaw.evaluation import _sparsity as sparsity
 from jointlaw.evaluation._embed import Embedder
+from jointlaw.evaluation._figures import PROBES
 from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._table import Table
 from jointlaw.functional._dependence import mean_nhsic
@@ -99,9 +100,6 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     law = matcher.law
     found = (float(law.activity), float(law.entropy()), sum(values) / len(values), floor, collapse)
     return dict(zip(names, found, strict=True))
-
-
-PROBES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy", "few_shot.1", "few_shot.10")
 
 
 def probe_figures(embedder: Embedder, probe: Data | None, seed: int) -> tuple[dict[str, float | None], tuple[str, ...]]:

@@ -1,6 +1,63 @@
-"""One self-contained page that shows whether a run's law holds."""
+"""Pages: one self-contained file that shows whether a run's law holds, and any other in the same dress.
 
-from jointlaw.report._contents import Contents
-from jointlaw.report._page import write_report
+`run_page` makes the report of a run from its `Contents`, which are plain arrays and figures. A `Page` is an object: it
+can be written to a file, opened in a browser, or left to a notebook, which shows it.
 
-__all__ = ["Contents", "write_report"]
+>>> import numpy as np
+>>> from jointlaw.report import Chart, Contents, Page, Section, drawing, figure_table, run_page
+>>> z = np.maximum(np.random.default_rng(0).normal(size=(200, 16)), 0)
+>>> page = run_page(Contents("Noise", embeddings=z, features=z, label=np.full(200, -1)))
+>>> [section.title for section in page.sections]
+['At a glance', 'Training', 'Health', 'The law', 'Geometry', 'Neighbours', 'Probes']
+
+A page of your own has sections of tables, charts and pictures, and says what is absent:
+
+>>> figure = drawing.canvas("optimiser step", "loss (nats)")
+>>> drawing.line(figure, [(0, 3.0), (10, 1.5)], "training", drawing.MEASURED)
+>>> chart = Chart("loss", "Loss", figure, "Lower is better.", "A line that falls from 3 to 1.5.")
+>>> table = figure_table({"sparsity.l0": 0.101, "knn.accuracy": None})
+>>> "10.10 %" in Page("Mine", "What was asked.", [Section("loss", "Loss", content=[table, chart])]).html()
+True
+
+`drawing` has the marks; `figure_table` words the figures of a run as `jointlaw.evaluation.FIGURES` does; `tiled` lays
+many images out in one for a `Picture`.
+"""
+
+from typing import TYPE_CHECKING
+
+from jointlaw._lazy import attach
+
+if TYPE_CHECKING:
+    from jointlaw.report._blocks import Absent, Card, Chart, FigureTable, Picture, Section, Strip, Thumbnail, Tile
+    from jointlaw.report._contents import Contents
+    from jointlaw.report._page import Page
+    from jointlaw.report._pictures import tiled
+    from jointlaw.report._run import run_page
+    from jointlaw.report._tables import figure_table
+
+__all__ = [
+    "Absent",
+    "Card",
+    "Chart",
+    "Contents",
+    "FigureTable",
+    "Page",
+    "Picture",
+    "Section",
+    "Strip",
+    "Thumbnail",
+    "Tile",
+    "figure_table",
+    "run_page",
+    "tiled",
+]
+
+__getattr__, __dir__ = attach(  # Plotly and Jinja take a second to import
+    __name__,
+    _blocks="Absent Card Chart FigureTable Picture Section Strip Thumbnail Tile",
+    _contents="Contents",
+    _page="Page",
+    _pictures="tiled",
+    _run="run_page",
+    _tables="figure_table",
+)

@@ -7,22 +7,9 @@ from plotly.subplots import make_subplots
 from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles
 from jointlaw.functional._spectrum import rankme
 from jointlaw.functional._spectrum import spectrum as singular_values
-from jointlaw.report._canvas import (
-    LAW,
-    MEASURED,
-    THIRD,
-    Absent,
-    Chart,
-    axes,
-    band,
-    bars,
-    canvas,
-    dress,
-    line,
-    logarithmic,
-    tidied,
-)
+from jointlaw.report._blocks import Absent, Chart
 from jointlaw.report._contents import Contents
+from jointlaw.report.drawing import LAW, MEASURED, THIRD, axes, band, bars, canvas, dress, line, logarithmic, tidied
 
 
 def dial(contents: Contents) -> Chart | Absent:
@@ -42,7 +29,8 @@ def dial(contents: Contents) -> Chart | Absent:
         line(figure, [(100 * planned, 0), (100 * planned, top)], f"planned {100 * planned:.3g} %", LAW, dash="dash")
     dead = int((fires == 0).sum())
     reading = (
-        f"A narrow hill on the dashed line: each unit obeys the dial. At zero: dead units ({dead} of {fires.size})."
+        "A narrow hill on the dashed line means that each unit obeys the dial. "
+        f"Units at zero are dead: {dead} of {fires.size}."
     )
     alt = f"Histogram of unit activity: mean {fires.mean():.2f} percent over {fires.size} units, {dead} dead."
     return Chart("dial", title, figure, reading, alt, wide=True)
@@ -63,7 +51,8 @@ def quantiles(contents: Contents) -> Chart | Absent:
     figure.data[-1].mode, figure.data[-1].marker.size = "markers", 5
     distance = float(ks_distance(z, contents.law).median())
     reading = (
-        "Points on the diagonal: the units follow the law. Above it they are larger than planned, below it smaller. "
+        "Where points lie on the diagonal, the units follow the law; above it they are larger than planned, below it "
+        "smaller. "
         f"The median unit's distribution function is off by at most {distance:.3f} (Kolmogorov-Smirnov)."
     )
     gap = float(np.abs(pooled - planned).max())
@@ -95,7 +84,10 @@ def histogram(contents: Contents) -> Chart:
     axes(figure, "non-zero value (embedding units)", "density", panel=2)
     figure.update_yaxes(side="right", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(range=[0, 100], row=1, col=1)
-    reading = "Left: exact zeros, measured and planned. Right: bars that fill the curve: active values follow the law."
+    reading = (
+        "Left: the share of exact zeros, measured and planned. Right: where the bars fill the curve, active values follow "
+        "the law."
+    )
     alt = f"Histogram of unit values: {100 * zero:.1f} percent are exactly zero; the rest lie up to {high:.3g}."
     return Chart("histogram", "Values of all units", figure, reading, alt)
 
@@ -113,9 +105,9 @@ def spectrum(contents: Contents) -> Chart | Absent:
             found.append(words)
     if not found:
         return Absent("Singular values", "All features and embeddings are zero: there is no spectrum.")
-    logarithmic(figure)
+    logarithmic(figure, "y")
     reading = (
-        "A long, flat curve: many directions carry the data. A cliff: directions that are not used. "
+        "A long, flat curve means that many directions carry the data; behind a cliff are directions that are not used. "
         "RankMe is the number of equal singular values with the same entropy (not centred)."
     )
     return Chart("spectrum", "Singular values", figure, reading, f"Line chart. {'; '.join(found)}.", wide=True)

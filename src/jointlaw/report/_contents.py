@@ -19,7 +19,7 @@ class Contents:
         embeddings: ``[N, D]`` projector outputs of held-out samples.
         features: ``[N, F]`` backbone outputs of the same samples.
         label: ``[N]`` class indices, -1 where unknown.
-        recipe: the command or recipe that made the run.
+        command: what makes the run again.
         figures: the run's ``results.json``.
         history: curves of the run's ``metrics.csv``: name -> ``(step, value)`` pairs.
         law: the law that every unit was matched to.
@@ -40,7 +40,7 @@ class Contents:
     embeddings: npt.NDArray[np.floating]
     features: npt.NDArray[np.floating]
     label: npt.NDArray[np.integer]
-    recipe: str = ""
+    command: str = ""
     figures: Mapping[str, float | int | None] = field(default_factory=dict)
     history: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     law: Law | None = None
@@ -114,6 +114,10 @@ class Contents:
     def curve(self, key: str) -> list[tuple[float, float]]:
         """The finite points of one of the run's curves; empty where it was not logged."""
         return [(step, value) for step, value in self.history.get(key, ()) if math.isfinite(value)]
+
+    def name(self, index: int) -> str:
+        """The name of a sample, its number where it has none."""
+        return f"sample {index}" if self.names is None else self.names[index]
 
     def class_name(self, label: int) -> str:
         """The name of a class, its number where it has none, and "unlabelled" for -1."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from jointlaw.report._canvas import LAW, MEASURED, QUIET, THIRD, Absent, Chart, canvas, cycle, line, logarithmic
+from jointlaw.report._blocks import Absent, Chart
 from jointlaw.report._contents import Contents
+from jointlaw.report.drawing import LAW, MEASURED, QUIET, THIRD, canvas, cycle, line, logarithmic
 
 Points: TypeAlias = Sequence[tuple[float, float]]
 
@@ -26,8 +27,8 @@ def losses(contents: Contents) -> Chart | Absent:
             shown.append(f"{name.removeprefix('train/')} from {points[0][1]:.3g} to {points[-1][1]:.3g}")
     if not shown:
         return Absent(title, "No loss was logged: no training curve.")
-    logarithmic(figure)
-    reading = "Falling and flattening: training has settled. Terms are shown before they are weighted into the loss."
+    logarithmic(figure, "y")
+    reading = "Once curves flatten, training has settled. Terms are shown before they are weighted into the loss."
     return Chart("losses", title, figure, reading, f"Line chart of {', '.join(shown)}.")
 
 
@@ -44,11 +45,11 @@ def matching(contents: Contents) -> Chart | Absent:
         value = contents.figure(f"matching.{key}")
         if value is not None and value > 0:
             line(figure, [(step, value) for step in steps], f"{name} {value:.3g}", colour, dash="dash")
-    logarithmic(figure)
+    logarithmic(figure, "y")
     reading = (
         "In squared embedding units. Floor: what perfect embeddings score at this batch size. Collapse: the score of "
-        "all-zero embeddings. Close to the floor is as good as it gets; below it, a batch is spread more evenly than "
-        "chance would."
+        "all-zero embeddings. A curve close to the floor is as good as it gets; below the floor, a batch "
+        "is spread more evenly than chance would spread it."
     )
     return Chart("matching", title, figure, reading, f"Line chart: matching ends at {points[-1][1]:.3g}.")
 
@@ -83,7 +84,7 @@ def activity(contents: Contents) -> Chart | Absent:
         ends = [(points[0][0], 100 * planned), (points[-1][0], 100 * planned)]
         line(figure, ends, f"planned {100 * planned:.3g} %", LAW, dash="dash")
     figure.update_yaxes(rangemode="tozero")
-    reading = "The measured line should settle on the dashed one: the dial does what it says."
+    reading = "Where the measured line settles on the dashed one, the dial does what it says."
     return Chart("activity", title, figure, reading, f"Line chart: active units end at {points[-1][1]:.2f} percent.")
 
 
@@ -97,7 +98,9 @@ def rank(contents: Contents) -> Chart | Absent:
     line(figure, points, "effective dimensions", MEASURED)
     _limit(figure, contents, points, "rank", ("alarm below {:.3g}", LAW))
     figure.update_yaxes(rangemode="tozero")
-    reading = "A line that sinks to the dashed one: features shrink into few directions, and the run says so."
+    reading = (
+        "Where the line sinks to the dashed one, features shrink into few directions, and the run raises the alarm."
+    )
     return Chart("rank", title, figure, reading, f"Line chart: effective rank ends at {points[-1][1]:.1f}.")
 
 
@@ -133,8 +136,8 @@ def bank_size(contents: Contents) -> Chart | Absent:
     line(figure, points, "effective sample size", MEASURED)
     figure.update_yaxes(rangemode="tozero")
     reading = (
-        "Of the pool of bank and new batch, before resampling: how many equally weighted particles would be as good. "
-        "A fall: the weight gathers on few, the hardest negatives."
+        "How many equally weighted particles would be as good as the pool of bank and new batch, before resampling. "
+        "When it falls, the weight gathers on few particles, the hardest negatives."
     )
     return Chart("ess", title, figure, reading, f"Line chart: effective sample size ends at {points[-1][1]:.0f}.")
 
@@ -148,7 +151,7 @@ def bank_age(contents: Contents) -> Chart | Absent:
     figure = canvas("optimiser step", "mean age (updates)")
     line(figure, points, "age", MEASURED)
     figure.update_yaxes(rangemode="tozero")
-    reading = "An old embedding is one that the network of many steps ago made: high and rising means stale negatives."
+    reading = "How many updates ago the embeddings were made: old ones are no longer what the network would make now."
     return Chart("age", title, figure, reading, f"Line chart: mean age ends at {points[-1][1]:.2f} updates.")
 
 
@@ -166,8 +169,8 @@ def bank_shares(contents: Contents) -> Chart | Absent:
         return Absent(title, "No shares were logged.")
     figure.update_yaxes(range=[-2, 102])
     reading = (
-        "Clones share a slot: few slots in use means many copies of few particles. Survival is the share of occupied "
-        "slots that the last update kept."
+        "Copies of a particle share a slot: few slots in use mean many copies of few particles. Survival is the share "
+        "of occupied slots that the last update kept."
     )
     return Chart("shares", title, figure, reading, f"Line chart: at the end {', '.join(ends)}.")
 

@@ -1,16 +1,14 @@
 """The 2-D map of the embeddings, and what each of its points shows under the pointer."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
-import plotly.graph_objects as go
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from jointlaw.report._canvas import QUIET, Absent, Chart, canvas, escaped, shortened, tidy
+from jointlaw.report._blocks import Absent, Card, Chart
 from jointlaw.report._contents import Contents
 from jointlaw.report._pictures import thumbnails
+from jointlaw.report.drawing import QUIET, canvas, dots, shortened
 
 MOST = 1500  # points on the map: t-SNE takes a few seconds, and the thumbnails about two megabytes
 FEW = 60  # below this, neighbourhoods mean little and the map is a plain projection
@@ -22,24 +20,7 @@ COLOURS = (
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a reader sees when pointing at a sample: its picture as base64 PNG ("" without images), class and name."""
-
-    png: str
-    label: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Map:
-    """The map's chart and one card per point; a point knows its card by number."""
-
-    chart: Chart | Absent
-    cards: list[Card]
-
-
-def draw_map(contents: Contents) -> Map:
+def draw_map(contents: Contents) -> Chart | Absent:
     """Lay at most 1,500 samples out in the plane so that near neighbours stay near.
 
     The embeddings are projected to 50 principal components, then laid out by t-SNE (perplexity 30, fewer for small
@@ -51,29 +32,17 @@ def draw_map(contents: Contents) -> Map:
     chosen = np.unique(np.linspace(0, len(contents.label) - 1, min(MOST, len(contents.label))).astype(np.intp))
     z = contents.embeddings[chosen].astype(np.float64)
     if np.ptp(z, axis=0).max() == 0:
-        return Map(Absent(title, "All embeddings are the same, so the encoder has collapsed: nothing to map."), [])
+        return Absent(title, "All embeddings are the same, so the encoder has collapsed: nothing to map.")
     place, method = layout(z)
     labels = contents.label[chosen]
     figure = canvas("", "")
     for rank, label in enumerate(sorted(set(labels.tolist()), key=lambda value: (value < 0, value))):
         mine = np.flatnonzero(labels == label)
         colour = COLOURS[rank % len(COLOURS)] if label >= 0 or not contents.labelled else QUIET
-        trace = go.Scatter(
-            x=tidy(place[mine, 0]),
-            y=tidy(place[mine, 1]),
-            customdata=mine.tolist(),
-            name=escaped(shortened(contents.class_name(label))),
-            mode="markers",
-            hoverinfo="none",
-            marker={
-                "color": colour,
-                "size": 6,
-                "opacity": 0.8,
-                "symbol": SYMBOLS[rank // len(COLOURS) % len(SYMBOLS)],
-                "line": {"width": 0},
-            },
-        )
-        figure.add_trace(trace)
+        symbol = SYMBOLS[rank // len(COLOURS) % len(SYMBOLS)]
+        name = shortened(contents.class_name(label))
+        dots(figure, place[mine, 0], place[mine, 1], name, colour, size=6, opacity=0.8, symbol=symbol)
+        figure.data[-1].update(customdata=mine.tolist(), hoverinfo="none", marker_line_width=0)
     figure.update_xaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
     figure.update_yaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
     figure.update_layout(
@@ -86,7 +55,7 @@ def draw_map(contents: Contents) -> Map:
         "little. Point at one, or tap it, to see it; with a mouse, drag to zoom and double-click to go back."
     )
     alt = f"Scatter plot of {len(chosen)} samples by {method}, {len(figure.data)} groups by colour."
-    return Map(Chart("map", title, figure, reading, alt, wide=True), cards(contents, chosen))
+    return Chart("map", title, figure, reading, alt, wide=True, cards=cards(contents, chosen))
 
 
 def layout(z: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floating], str]:
@@ -104,15 +73,8 @@ def layout(z: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.floating], str]:
 
 def cards(contents: Contents, chosen: npt.NDArray[np.intp]) -> list[Card]:
     """One card per chosen sample, in order."""
-    names = contents.names
-    codes = [""] * len(chosen)
-    if contents.images is not None:
-        codes = thumbnails(contents.images[chosen], side=32, budget=1_800_000)
+    images = [""] * len(chosen) if contents.images is None else thumbnails(contents.images[chosen], side=32)
     return [
-        Card(
-            code,
-            contents.class_name(int(contents.label[index])),
-            names[index] if names is not None else f"sample {index}",
-        )
-        for code, index in zip(codes, chosen.tolist(), strict=True)
+        Card(image, contents.class_name(int(contents.label[index])), contents.name(index))
+        for image, index in zip(images, chosen.tolist(), strict=True)
     ]

@@ -1,74 +1,82 @@
-"""The report as one file: it opens without a network, and asks for nothing once open."""
+"""The page as one file: it opens without a network, and asks for nothing once open."""
 
 import os
+import tempfile
+import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from jointlaw.report import _charts as charts
-from jointlaw.report import _curves as curves
-from jointlaw.report._canvas import Absent, Chart
-from jointlaw.report._contents import Contents
-from jointlaw.report._neighbourhood import draw_map
-from jointlaw.report._pictures import Strip, strips
-from jointlaw.report._tables import every_figure, probe_table, tiles
-
-
-def write_report(path: str | os.PathLike[str], contents: Contents) -> None:
-    """Write the report to ``path``, whole or not at all: a reader never meets half a page.
-
-    Args:
-        path: where the HTML file goes; its folder must exist.
-        contents: what to show.
-
-    Raises:
-        ValueError: if the folder does not exist.
-    """
-    write_whole(Path(path), render(contents))
-
-
-def write_whole(target: Path, text: str) -> None:
-    """Write a page beside its place and move it there: a reader never meets half of it.
-
-    Raises:
-        ValueError: if the folder does not exist.
-    """
-    if not target.parent.is_dir():
-        raise ValueError(f"write_report: expected a folder {target.parent}, found none. Create it first.")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        # File names need not be valid text; what cannot be encoded is shown as an escape.
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+from jointlaw import _files as files
+from jointlaw.report._blocks import FigureTable, Section
 
 
 @dataclass(frozen=True)
-class Section:
-    """A part of the page: heading, one sentence of introduction, plots and what stands in their place."""
+class Page:
+    """A page that is complete in itself: ``write`` it, ``open`` it in a browser, or let a notebook show it.
 
-    name: str
+    Attributes:
+        title: heading.
+        introduction: under the heading.
+        sections: in order.
+        kind: the words above the heading, such as "jointlaw experiment".
+        command: what makes it again.
+        warnings: sentences that a reader must see first.
+        environment: versions and machine, as text.
+        configuration: as YAML; None where there is none.
+        figures: all figures, folded away at the end.
+    """
+
     title: str
-    introduction: str
-    plots: Sequence[Chart | Absent]
+    introduction: str = ""
+    sections: Sequence[Section] = ()
+    kind: str = "jointlaw report"
+    command: str = ""
+    warnings: Sequence[str] = ()
+    environment: str = ""
+    configuration: str | None = None
+    figures: FigureTable | None = None
+    _written: list[Path] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    @property
-    def charts(self) -> list[Chart]:
-        """The plots that could be made."""
-        return [plot for plot in self.plots if isinstance(plot, Chart)]
+    def html(self) -> str:
+        """The page's text; every label, name and sentence is escaped."""
+        drawn = any(section.charts for section in self.sections)
+        text = _templates().get_template("page.html").render(page=self, plotly=get_plotlyjs() if drawn else "")
+        return text.encode("utf-8", errors="backslashreplace").decode()  # file names need not be valid text
 
-    @property
-    def absent(self) -> list[Absent]:
-        """The plots that could not, with their reasons."""
-        return [plot for plot in self.plots if isinstance(plot, Absent)]
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to ``path``, whole or not at all: a reader never meets half of it.
+
+        Raises:
+            ValueError: if the folder does not exist.
+        """
+        files.write_text(path, self.html())
+        self._written.append(Path(path))
+        return self._written[-1]
+
+    def open(self) -> Path:
+        """Show the page in the browser: the file it was last written to, or a temporary one.
+
+        Returns:
+            The file, for a machine without a browser.
+        """
+        known = [path for path in self._written if path.exists()]
+        path = known[-1] if known else self.write(Path(tempfile.mkdtemp(prefix="jointlaw-")) / "page.html")
+        webbrowser.open(path.resolve().as_uri())
+        return path
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, which keeps its styles and scripts away from a notebook's."""
+        look = "width: 100%; height: min(80vh, 860px); border: 1px solid #8883; border-radius: 8px"
+        frame = f'<iframe title="{escape(self.title)}" sandbox="allow-scripts" style="{look}"'
+        return f'{frame} srcdoc="{escape(self.html())}"></iframe>'
 
 
-def templates() -> Environment:
-    """The pages' templates; every label, name and text is escaped by the engine."""
+def _templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -76,98 +84,3 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def render(contents: Contents) -> str:
-    """The page's HTML."""
-    plane, rows = draw_map(contents), strips(contents)
-    return (
-        templates()
-        .get_template("page.html")
-        .render(
-            contents=contents,
-            overview=_overview(contents),
-            tiles=tiles(contents),
-            sections=_sections(contents, plane.chart),
-            cards=[[card.png, card.label, card.name] for card in plane.cards],
-            strips=rows,
-            agreement=_agreement(rows),
-            probes=probe_table(contents),
-            figures=every_figure(contents),
-            plotly=get_plotlyjs(),
-        )
-    )
-
-
-def _sections(contents: Contents, plane: Chart | Absent) -> list[Section]:
-    remembers = any(contents.curve(f"train/{name}") for name in curves.BANK)
-    return [
-        Section(
-            "training",
-            "Training",
-            "What the run minimised, and what it meant for the law, the classes and the dial.",
-            [build(contents) for build in (curves.losses, curves.matching, curves.probes, curves.activity)],
-        ),
-        Section(
-            "health",
-            "Health",
-            "Whether the representation collapsed on the way, by the signs that the alarm watches on held-out samples.",
-            [build(contents) for build in (curves.rank, curves.spread)],
-        ),
-        *([_bank(contents)] if remembers else []),
-        Section(
-            "law",
-            "The law",
-            f"{_law_words(contents)} {_judged_on(contents)}",
-            [build(contents) for build in (charts.dial, charts.quantiles, charts.histogram)],
-        ),
-        Section(
-            "geometry",
-            "Geometry",
-            "How many directions the representation uses, and which samples it holds for alike.",
-            [charts.spectrum(contents), plane],
-        ),
-    ]
-
-
-def _bank(contents: Contents) -> Section:
-    return Section(
-        "bank",
-        "Memory bank",
-        "What past embeddings the run contrasted its queries with.",
-        [build(contents) for build in (curves.bank_size, curves.bank_age, curves.bank_shares)],
-    )
-
-
-def _law_words(contents: Contents) -> str:
-    if contents.law is None:
-        return "No law was given; what the units do is shown on its own."
-    parameters = ", ".join(f"{name} {float(value):.4g}" for name, value in contents.law.tensors.items())
-    return f"Every unit was asked to follow one law, {type(contents.law).__name__} with {parameters}."
-
-
-def _judged_on(contents: Contents) -> str:
-    count = f"{len(contents.matched):,}"
-    if contents.drawn is None:
-        return f"Judged on {count} held-out samples, one clean view each."
-    return f"Judged on {count} embeddings of held-out samples, in views drawn as in training."
-
-
-def _overview(contents: Contents) -> str:
-    samples, width = contents.embeddings.shape
-    what = f"{samples:,} held-out samples, {width} units each"
-    known = len(contents.classes)
-    labels = f"{known} classes" if known else "no labels"
-    epochs, seed = contents.figure("epochs"), contents.figure("seed")
-    run = [f"{epochs:g} epochs"] if epochs is not None else []
-    run += [f"seed {seed:g}"] if seed is not None else []
-    speed = contents.figure("images_per_second")
-    run += [f"{speed:,.0f} samples per second in training"] if speed is not None else []
-    return ", ".join([what, labels, *run]) + "."
-
-
-def _agreement(rows: list[Strip]) -> str:
-    judged = [picture.match for strip in rows for picture in strip.neighbours if picture.match is not None]
-    if not judged:
-        return ""
-    return f"Of the {len(judged)} neighbours shown, {sum(judged)} share their query's class."

@@ -1,41 +1,55 @@
-"""The report's numbers in words: headline tiles, the verdict on the dial, the probe table."""
+"""A run's numbers in words: headline tiles, the verdict on the dial, tables of figures and of probes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 
+from jointlaw.evaluation._figures import FIGURES, PROBES, figure_of
 from jointlaw.evaluation._sparsity import dead_units, l0
+from jointlaw.report._blocks import FigureTable, Tile
 from jointlaw.report._contents import Contents
 
-PROBES = {
-    "probe.backbone.accuracy": "Linear probe on the backbone",
-    "probe.projector.accuracy": "Linear probe on the projector",
-    "knn.accuracy": "Nearest neighbours on the backbone",
-}
+
+def figure_table(
+    figures: Mapping[str, float | None], title: str = "Figures", note: str = "", keys: bool = False
+) -> FigureTable:
+    """Figures of a run by name, with their units and meanings, as `jointlaw.evaluation.FIGURES` words them.
+
+    Args:
+        figures: as results.json holds them.
+        title: what the table shows, for who cannot see it.
+        note: a line under it.
+        keys: whether a column says what a figure is called in results.json.
+    """
+    known = {key: figure_of(key) for key in figures}
+    rows = [[figure.name, figure.text(figures[key]), *([key] if keys else [])] for key, figure in known.items()]
+    columns = ["figure", "value", *(["in results.json"] if keys else [])]
+    return FigureTable(title, columns, rows, note, [figure.meaning for figure in known.values()])
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One big figure and what it means in plain words."""
-
-    value: str
-    name: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table; ``share`` is its bar's length in percent, None where there is no bar."""
-
-    name: str
-    value: str
-    share: float | None = None
+def probe_table(contents: Contents) -> FigureTable | None:
+    """Every accuracy that the run measured, chance first; None where there is none."""
+    keys = [key for key in dict.fromkeys((*PROBES, *contents.figures)) if key in PROBES or key.startswith("few_shot.")]
+    found = {figure_of(key).name: value for key in keys if (value := contents.figure(key)) is not None}
+    if not found:
+        return None
+    if len(contents.classes) > 1:
+        found = {f"chance, {len(contents.classes)} classes": 1 / len(contents.classes), **found}
+    rows = [[name, percent(value)] for name, value in found.items()]
+    return FigureTable("Probe accuracies", ["classifier", "accuracy"], rows, bars=list(found.values()))
 
 
-def percent(share: float) -> str:
-    """A share as percent: one decimal, two below one percent."""
-    value = 100 * share
-    return f"{value:.2f}\u00a0%" if 0 < abs(value) < 1 else f"{value:.1f}\u00a0%"
+def tiles(contents: Contents) -> list[Tile]:
+    """The headline: planned against measured activity first, then whatever the run has figures for."""
+    planned = contents.planned_activity
+    made = [
+        _tile("sparsity.l0_expected", "none" if planned is None else percent(planned)),
+        _tile("sparsity.l0", percent(measured_activity(contents)), verdict(contents)),
+        _dead_units(contents),
+    ]
+    found = {key: contents.figure(key) for key in PROBES[:3]}
+    made += [_tile(key, percent(value)) for key, value in found.items() if value is not None]
+    return [*made, *_distance(contents), *_rank(contents)]
 
 
 def verdict(contents: Contents) -> str:
@@ -55,65 +69,35 @@ def measured_activity(contents: Contents) -> float:
     return l0(torch.from_numpy(contents.matched)) if logged is None else logged
 
 
-def tiles(contents: Contents) -> list[Tile]:
-    """The headline: planned against measured activity first, then whatever the run has figures for."""
-    planned = contents.planned_activity
-    made = [
-        Tile("none" if planned is None else percent(planned), "planned activity", "Share of units the law lets fire."),
-        Tile(percent(measured_activity(contents)), "measured activity", verdict(contents)),
-    ]
-    dead, samples = _dead_units(contents)
-    words = f"{round(dead * contents.embeddings.shape[1]):,} of {contents.embeddings.shape[1]:,} units never fire"
-    made.append(Tile(percent(dead), "dead units", f"{words} in {samples:,} embeddings."))
-    return [*made, *_accuracies(contents), *_rest(contents)]
+def percent(share: float) -> str:
+    """A share as percent: one decimal, two below one percent."""
+    value = 100 * share
+    return f"{value:.2f} %" if 0 < abs(value) < 1 else f"{value:.1f} %"
 
 
-def _dead_units(contents: Contents) -> tuple[float, int]:
+def _tile(key: str, value: str, caption: str = "") -> Tile:
+    return Tile(value, FIGURES[key].name, caption or FIGURES[key].meaning)
+
+
+def _dead_units(contents: Contents) -> Tile:
     """The share of units that never fire, and in how many embeddings: the run's figure or that of those at hand."""
-    logged, rows = contents.figure("dead_units"), contents.figure("dead_units_rows")
-    if logged is not None and rows is not None:
-        return logged, int(rows)
-    return dead_units(torch.from_numpy(contents.matched)), len(contents.matched)
+    share, rows = contents.figure("dead_units"), contents.figure("dead_units_rows")
+    if share is None or rows is None:
+        share, rows = dead_units(torch.from_numpy(contents.matched)), len(contents.matched)
+    width = contents.embeddings.shape[1]
+    words = f"{round(share * width):,} of {width:,} units never fire in {int(rows):,} embeddings."
+    return _tile("dead_units", percent(share), words)
 
 
-def _accuracies(contents: Contents) -> list[Tile]:
-    captions = {
-        "probe.backbone.accuracy": ("backbone probe", "Classes a linear classifier reads off the features."),
-        "probe.projector.accuracy": ("projector probe", "The same, read off the embeddings."),
-        "knn.accuracy": ("nearest neighbours", "Samples whose neighbours vote for the right class."),
-    }
-    found = {key: contents.figure(key) for key in captions}
-    return [Tile(percent(value), *captions[key]) for key, value in found.items() if value is not None]
-
-
-def _rest(contents: Contents) -> list[Tile]:
-    made = []
+def _distance(contents: Contents) -> list[Tile]:
     value, floor, collapse = (contents.figure(f"matching.{end}") for end in ("value", "floor", "collapse"))
-    if value is not None and floor is not None and collapse is not None and collapse > floor:
-        way = max(0.0, (value - floor) / (collapse - floor))
-        made.append(Tile(percent(way), "distance to the law", "0 % is the sampling floor, 100 % a collapsed batch."))
+    if value is None or floor is None or collapse is None or collapse <= floor:
+        return []
+    way = max(0.0, (value - floor) / (collapse - floor))
+    return [_tile("matching.value", percent(way), "0 % is the sampling floor, 100 % a collapsed batch.")]
+
+
+def _rank(contents: Contents) -> list[Tile]:
     rank = contents.figure("rankme.backbone")
-    if rank is not None:
-        width = contents.features.shape[1]
-        made.append(Tile(f"{rank:.0f}", "effective dimensions", f"RankMe of the features, {width} wide."))
-    return made
-
-
-def probe_table(contents: Contents) -> list[Row]:
-    """Every accuracy the run measured, chance first; empty without labels."""
-    names = dict(PROBES)
-    for key in contents.figures:
-        if key.startswith("few_shot."):
-            count = key.removeprefix("few_shot.")
-            names[key] = f"Linear probe on the backbone, {count} {'label' if count == '1' else 'labels'} per class"
-    found = [(name, contents.figure(key)) for key, name in names.items()]
-    rows = [Row(name, percent(value), 100 * value) for name, value in found if value is not None]
-    if rows and len(contents.classes) > 1:
-        chance = 1 / len(contents.classes)
-        rows.insert(0, Row(f"Chance, {len(contents.classes)} classes", percent(chance), 100 * chance))
-    return rows
-
-
-def every_figure(contents: Contents) -> list[Row]:
-    """The run's results as they stand in its file."""
-    return [Row(key, "not measured" if value is None else f"{value:.6g}") for key, value in contents.figures.items()]
+    width = contents.features.shape[1]
+    return [] if rank is None else [_tile("rankme.backbone", f"{rank:.0f}", f"RankMe of the features, {width} wide.")]

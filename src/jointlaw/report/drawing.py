@@ -1,7 +1,15 @@
-"""The look of the report's plots, and the few marks they are drawn with."""
+"""Drawing in a page's dress: an empty `canvas`, the marks on it, and the colours.
+
+Text takes its colours from the page, which knows light from dark; numbers keep four digits, which is more than a screen
+shows and half a page's weight.
+
+>>> figure = canvas("optimiser step", "loss (nats)")
+>>> line(figure, [(0, 3.0), (10, 1.5)], "training", MEASURED)
+>>> [trace.name for trace in figure.data]
+['training']
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,33 +21,22 @@ MEASURED, LAW, THIRD, FOURTH, QUIET = "#3f83d1", "#cf711f", "#2f9c78", "#a565c4"
 GRID = "rgba(133,141,151,0.22)"
 BAND = "rgba(63,131,209,0.22)"
 
+__all__ = [
+    "FOURTH",
+    "LAW",
+    "MEASURED",
+    "QUIET",
+    "THIRD",
+    "band",
+    "bars",
+    "canvas",
+    "cycle",
+    "dots",
+    "line",
+    "logarithmic",
+]
+
 Array = npt.NDArray[np.number]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A plot with its heading, the line that says how to read it, and its words for who cannot see it."""
-
-    name: str
-    title: str
-    figure: Any
-    reading: str
-    alt: str
-    wide: bool = False
-
-    @property
-    def json(self) -> str:
-        """The figure as JSON that may stand inside a script element: no ``<`` or ``>`` is left to close it."""
-        text: str = self.figure.to_json()
-        return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-@dataclass(frozen=True)
-class Absent:
-    """A plot that cannot be made, and why."""
-
-    title: str
-    reason: str
 
 
 def canvas(x: str, y: str) -> Any:
@@ -97,6 +94,24 @@ def bars(figure: Any, edges: Array, heights: Array, name: str, colour: str, pane
     figure.add_trace(trace, row=1 if panel else None, col=panel or None)
 
 
+def dots(figure: Any, x: Array, y: Array, name: str, colour: str, labels: Sequence[str] = (), **marker: Any) -> None:
+    """Draw markers; those with labels show label and place to who points at them.
+
+    Args:
+        figure: a canvas.
+        x: ``[N]``.
+        y: ``[N]``.
+        name: in the legend.
+        colour: of the markers.
+        labels: one for each, or none.
+        **marker: ``size``, ``symbol``, ``opacity``, as Plotly has them.
+    """
+    shown = {"hovertemplate": "%{text}<br>%{x}, %{y}<extra></extra>", "text": [escaped(label) for label in labels]}
+    trace = go.Scatter(x=tidy(x), y=tidy(y), name=escaped(name), mode="markers", marker={"color": colour, **marker})
+    trace.update(shown if labels else {"hoverinfo": "skip"})
+    figure.add_trace(trace)
+
+
 def band(figure: Any, x: Array, low: Array, high: Array, name: str) -> None:
     """Shade between two curves."""
     for edge, fill, shown in ((low, None, False), (high, "tonexty", True)):
@@ -128,11 +143,13 @@ def cycle(count: int) -> list[str]:
     return [palette[i % len(palette)] for i in range(count)]
 
 
-def logarithmic(figure: Any) -> None:
-    """Make the vertical axis logarithmic, marked at 1, 2 and 5 where there is room and at powers of ten otherwise."""
-    values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
-    few = np.log10(values.max() / values.min()) < 1.5
-    figure.update_yaxes(type="log", exponentformat="power", tickformat="~r" if few else "", dtick="D2" if few else 1)
+def logarithmic(figure: Any, *names: str) -> None:
+    """Make axes ("x", "y") logarithmic, marked at 1, 2 and 5 where there is room and at powers of ten otherwise."""
+    for name in names:
+        values = [float(value) for trace in figure.data for value in trace[name] if value > 0]
+        few = not values or max(values) < 30 * min(values)
+        look = {"type": "log", "dtick": "D2" if few else 1, "tickformat": "~r"}
+        (figure.update_xaxes if name == "x" else figure.update_yaxes)(**look)
 
 
 def shortened(text: str, most: int = 24) -> str:
