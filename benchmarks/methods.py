@@ -13,15 +13,10 @@ import io
 import logging
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
-import pytorch_lightning as pl
-
-from jointlaw.evaluation._judge import judge
-from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import RunSettings, Setup
-from jointlaw.runs._trainer import fit
-from jointlaw.training._datamodule import ViewedData
+from jointlaw.runs import Run, RunSettings, Setup
 from jointlaw.training.recipes import RECIPES
 
 KEYS = (

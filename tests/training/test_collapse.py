@@ -12,8 +12,8 @@ from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
-from jointlaw.training._health import Health, Limits, health, health_figures, symptoms
 from jointlaw.training._datamodule import ViewedData
+from jointlaw.training._health import Health, Limits, health, health_figures, symptoms
 from jointlaw.training._learner import Learner
 from jointlaw.training.recipes import RECIPES
 from jointlaw.types import Embeddings, Outcome

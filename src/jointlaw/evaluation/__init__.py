@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         sharpness,
     )
     from jointlaw.evaluation._embed import Embedder, embed
-    from jointlaw.evaluation._figures import FIGURES, Figure
     from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
+    from jointlaw.evaluation._figures import FIGURES, Figure
     from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
     from jointlaw.evaluation._geometry import alignment, uniformity
     from jointlaw.evaluation._joint import Target

@@ -82,8 +82,9 @@ def sample(run: "Run", count: int, seed: int) -> Samples:
         f"On {judged:,} samples and as many held-out images. The first four in the run's own features, after Naeem et "
         "al. (2020); the distance in pixels."
     )
-    content = [figure_table(figures, note=note), shown, _losses(embedder, data, fitted, decoder)]
-    section = Section("samples", "Samples", "Drawn from the density of the run, then decoded.", content)
+    table, lost = figure_table(figures, note=note), _losses(embedder, data, fitted, decoder)
+    introduction = "Drawn from the density of the run, then decoded."
+    section = Section("samples", "Samples", introduction, [table, shown, lost])
     command = f"jointlaw sample {run.workspace.folder} --count={count} --seed={seed}"
     arrays = {"latents": latent[:count], "images": images[:count]}
     return _published(run, "samples", Samples(arrays, figures, _page(run, section, command)), shown)

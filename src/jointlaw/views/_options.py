@@ -1,7 +1,7 @@
 """View settings of which only some are given: the others are as the data want them."""
 
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass, replace
+from dataclasses import fields, make_dataclass
 from typing import Any, get_type_hints
 
 from jointlaw.views._settings import TensorSettings, ViewSettings
@@ -46,7 +46,8 @@ def settled(
             f"views: expected settings of {kind} ({', '.join(sorted(known))}), found {', '.join(unknown)}. "
             "Leave these out."
         )
-    return replace(usual, **chosen)
+    changed: ViewSettings | TensorSettings = type(usual)(**{**vars(usual), **chosen})
+    return changed
 
 
 def complete(tree: Mapping[str, Any]) -> ViewSettings | TensorSettings:
