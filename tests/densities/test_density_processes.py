@@ -36,7 +36,7 @@ def state(rank: int, world: int) -> dict[str, Tensor]:
     for step in range(STEPS):
         part = batch(step)[rank::world]
         for density in densities.values():
-            density.update(*(part, part) if isinstance(density, MixtureDensityNetwork | Deterministic) else (part,))
+            density.update(part)
     densities["deterministic"].calibrate(part, part)
     return dict(densities.named_buffers())
 

@@ -28,7 +28,7 @@ def learned(scale, joint: Tensor, epochs: int = 120, **options) -> Prototypes:
     prototypes = Prototypes(3, 3, split=1, scale=scale, **options)
     with torch.no_grad():
         prototypes.means.copy_(CENTRES + 0.5)
-    descend(prototypes, joint, epochs=epochs, lr=0.05)
+    descend(prototypes.loss, prototypes.parameters(), joint, after=prototypes.update, epochs=epochs, lr=0.05)
     return prototypes
 
 

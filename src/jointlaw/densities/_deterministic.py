@@ -70,9 +70,6 @@ class Deterministic(Density):
         paired("Deterministic", context, target, self.context_dim, self.target_dim)
         return F.mse_loss(self._predict(context), wide(target))
 
-    def update(self, context: Tensor, target: Tensor) -> None:
-        """A predictor follows no statistics; the residuals are measured in ``calibrate``."""
-
     @torch.no_grad()
     def calibrate(self, context: Tensor, target: Tensor) -> Self:
         """Measure the covariance of the residuals about the prediction, bias included, over all processes.

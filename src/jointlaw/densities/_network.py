@@ -107,9 +107,9 @@ class MixtureDensityNetwork(Density):
         log_density: Tensor = self.context_law().log_prob(wide(context))  # [*, B]
         return -log_density.mean() - self.context_dim * LOG_2PI / 2
 
-    def update(self, context: Tensor, target: Tensor | None = None) -> None:
-        """Let the moving second moment follow the context ``[*, B, d_c]``; the target plays no part."""
-        self.context_law.update(context)
+    def update(self, z: Tensor) -> None:
+        """Let the moving second moment follow contexts ``[*, B, d_c]``."""
+        self.context_law.update(z)
 
     @without_autocast
     def _law(self, raw: Tensor) -> JointMixture:

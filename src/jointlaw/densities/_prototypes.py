@@ -85,14 +85,14 @@ class Prototypes(Density):
         return -log_density.mean()
 
     @torch.no_grad()
-    def update(self, joint: Tensor) -> None:
+    def update(self, z: Tensor) -> None:
         """Let a moving covariance follow the batch ``[*, B, E]``.
 
         Raises:
             ValueError: if the width is another.
         """
-        check_width("Prototypes.update", joint, self.dim, name="joint")
-        rows = wide(joint).reshape(-1, self.dim)
+        check_width("Prototypes.update", z, self.dim, name="joint")
+        rows = wide(z).reshape(-1, self.dim)
         self.scale.update(rows, self.loc, self().responsibilities(rows))
 
     @torch.no_grad()

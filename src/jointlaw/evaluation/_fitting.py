@@ -95,7 +95,16 @@ def _trained(recipe: Recipe, pairs: PairTable) -> Density:
     torch.manual_seed(recipe.seed)
     network = _network(recipe)
     batch = min(1024, len(pairs.context))
-    descend(network, pairs.context, pairs.target, epochs=recipe.epochs, lr=1e-3, batch=batch, seed=recipe.seed)
+    descend(
+        network.loss,
+        network.parameters(),
+        pairs.context,
+        pairs.target,
+        epochs=recipe.epochs,
+        lr=1e-3,
+        batch=batch,
+        seed=recipe.seed,
+    )
     return network
 
 

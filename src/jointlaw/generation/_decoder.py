@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -92,22 +92,6 @@ class Trained:
         return decode(self.decoder, self.surface(latent))
 
 
-class _Reconstruction:
-    """The mean squared error of the decoded images, which read from their source batch by batch."""
-
-    def __init__(self, decoder: Decoder, source: Source, advance: Callable[[int], None]) -> None:
-        self.decoder, self.source, self.advance = decoder, source, advance
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        return self.decoder.parameters()
-
-    def loss(self, latent: Tensor, index: Tensor) -> Tensor:
-        return nn.functional.mse_loss(self.decoder(latent), _brightness(self.source, index).to(latent.device))
-
-    def update(self, latent: Tensor, _: Tensor) -> None:
-        self.advance(len(latent))
-
-
 def train_decoder(
     latent: Tensor, source: Source, how: Decoding, advance: Callable[[int], None] = lambda _: None
 ) -> Trained:
@@ -140,10 +124,21 @@ def train_decoder(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(how.seed)
         decoder = Decoder(latent.shape[1], source.shape, how.width).to(latent.device)
-    batch = batches_of(how.batch, len(latent))
-    task = _Reconstruction(decoder.train(), source, advance)
-    index = torch.arange(len(latent))
-    descend(task, latent, index, epochs=how.epochs, lr=how.learning_rate, batch=batch, seed=how.seed)
+
+    def loss(rows: Tensor, index: Tensor) -> Tensor:
+        return nn.functional.mse_loss(decoder(rows), _brightness(source, index).to(rows.device))
+
+    descend(
+        loss,
+        decoder.train().parameters(),
+        latent,
+        torch.arange(len(latent)),
+        after=lambda rows, _: advance(len(rows)),
+        epochs=how.epochs,
+        lr=how.learning_rate,
+        batch=batches_of(how.batch, len(latent)),
+        seed=how.seed,
+    )
     return Trained(decoder.eval(), Surface.of(latent), how)
 
 
