@@ -548,10 +548,16 @@ def test_log_det_entropy_falls_as_a_batch_fills_the_space() -> None:
 def test_hsic_rewards_views_that_tell_of_each_other() -> None:
     z = spread(3, 64, 4)
     pairs = [hsic(z[v], z[w]) for w in range(3) for v in range(w)]
-    torch.testing.assert_close(HSIC()(z), -torch.stack(pairs).mean())
-    assert HSIC()(torch.stack([z[0], z[0]])) < 2 * HSIC()(z[:2]) < 0
-    with pytest.raises(ValueError, match="at least 2 views"):
-        HSIC()(z[0])
+    joint = torch.stack([torch.cat([z[v], z[w]], 1) for w in range(3) for v in range(w)])
+    torch.testing.assert_close(HSIC()(joint), -torch.stack(pairs).mean())
+    assert HSIC()(torch.cat([z[0], z[0]], 1)) < 2 * HSIC()(joint[0]) < 0
+    torch.testing.assert_close(HSIC(split=3)(z[0]), -hsic(z[0][:, :3], z[0][:, 3:]))
+
+
+@pytest.mark.parametrize(("split", "width"), [(None, 3), (4, 4)])
+def test_hsic_wants_two_blocks(split: int | None, width: int) -> None:
+    with pytest.raises(ValueError, match="joint embeddings of two blocks"):
+        HSIC(split)(torch.zeros(4, width))
 
 
 @pytest.mark.parametrize(

@@ -124,13 +124,8 @@ class RectifiedGeneralizedGaussian(Law):
 
     @property
     def activity(self) -> Tensor:
-        """Probability pi of a non-zero value: the expected share of active coordinates (l0 / D)."""
+        """Probability pi of a non-zero value: expected share of active coordinates (l0 / D), Renyi's information dimension."""
         return self._log_shares()[0].exp().to(self.p.dtype)
-
-    @property
-    def information_dimension(self) -> Tensor:
-        """Renyi's information dimension of a coordinate, which equals ``activity``."""
-        return self.activity
 
     def renyi_entropy(self) -> Tensor:
         """Renyi's d-dimensional entropy of a coordinate, H2(pi) + pi h(TGN_p), in nats; H2 is the binary entropy."""

@@ -130,7 +130,7 @@ class PrimalHSIC(Objective):
         check.views("PrimalHSIC", z.context, least=2)
         views = self.activate(z.context)
         return Outcome.weigh(
-            dependence=(self.dependence, self.hsic(views)),
+            dependence=(self.dependence, self.hsic(joined(views))),
             entropy=(self.entropy, self.log_det(views) / views.shape[-1]),
         )
 
