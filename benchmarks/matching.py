@@ -25,7 +25,7 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Axes, FastOrthogonal, LowerEigen, Mixture, Orthogonal, Sparse, Uniform
+from jointlaw.functional._families import Axes, Blend, FastOrthogonal, LowerEigen, Orthogonal, Sparse, Uniform
 from jointlaw.functional._matching import two_sample
 from jointlaw.functional._slicing import unit_rows
 from jointlaw.functional._targets import TwoSample
@@ -72,9 +72,9 @@ def mixtures(law: Law, count: int, seed: int = 0) -> dict[str, SlicedWasserstein
     dense, sparse, axes, lower = (weight for weight, _ in default_slices().families)
     quarter, sets = max(count // 4, 1), max(count // 2048, 1)
     families = [(dense, FastOrthogonal(count // 2)), (sparse, Sparse(quarter)), (axes, Axes(quarter))]
-    default = Mixture([*families, *[(lower / sets, LowerEigen(samples=128))] * sets])
+    default = Blend([*families, *[(lower / sets, LowerEigen(samples=128))] * sets])
     return {
-        "mixture, no singular vectors": SlicedWasserstein(law, Mixture(families), seed=seed),
+        "mixture, no singular vectors": SlicedWasserstein(law, Blend(families), seed=seed),
         "default mixture": SlicedWasserstein(law, default, seed=seed),
     }
 

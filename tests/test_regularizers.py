@@ -18,10 +18,10 @@ from jointlaw.functional._characteristic import characteristic, sphere_character
 from jointlaw.functional._dependence import hsic
 from jointlaw.functional._families import (
     Axes,
+    Blend,
     Eigen,
     FastOrthogonal,
     LowerEigen,
-    Mixture,
     Orthogonal,
     Slices,
     Sparse,
@@ -51,7 +51,7 @@ SLICES: dict[str, Slices] = {
     "sparse": Sparse(20),
     "axes": Axes(),
     "eigen": Eigen(40),
-    "mixture": Mixture([(1.0, FastOrthogonal(32)), (1.0, Axes(16))]),
+    "mixture": Blend([(1.0, FastOrthogonal(32)), (1.0, Axes(16))]),
 }
 
 
@@ -180,7 +180,7 @@ def test_slices_that_depend_on_the_batch_are_of_each_view_in_turn(make) -> None:
 def test_mixture_value_is_the_weighted_mean_of_its_families() -> None:
     z = embeddings(24, 64)
     axes, eigen = Axes(), Eigen(23)  # neither is random here
-    whole = SlicedWasserstein(law, Mixture([(3.0, axes), (1.0, eigen)]))(z)
+    whole = SlicedWasserstein(law, Blend([(3.0, axes), (1.0, eigen)]))(z)
     parts = [SlicedWasserstein(law, slices)(z) for slices in (axes, eigen)]
     torch.testing.assert_close(whole, 0.75 * parts[0] + 0.25 * parts[1])
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from jointlaw.densities._density import Density
 from jointlaw.densities._descend import descend
 from jointlaw.densities._deterministic import Deterministic
-from jointlaw.densities._fit import fit_mixture
 from jointlaw.densities._fitted import Fitted
 from jointlaw.densities._gas import GrowingNeuralGas
 from jointlaw.densities._kernels import RBF
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities.em._fit import fit_mixture
 from jointlaw.evaluation import _calibration as calibration
 from jointlaw.evaluation._joint import conditional_law
 from jointlaw.laws._gaussian import JointGaussian

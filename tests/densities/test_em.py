@@ -26,9 +26,9 @@ from jointlaw.densities import (
     Spherical,
     choose_components,
 )
-from jointlaw.densities._covariances import Covariance
-from jointlaw.densities._em_steps import Parameters, expect
-from jointlaw.densities._screening import Whitened
+from jointlaw.densities.em._covariances import Covariance
+from jointlaw.densities.em._screening import Whitened
+from jointlaw.densities.em._steps import Parameters, expect
 from jointlaw.functional._mixtures import component_log_densities
 from jointlaw.laws._gaussian import JointGaussian
 

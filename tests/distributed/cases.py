@@ -8,10 +8,10 @@ from contracts.test_objectives import OBJECTIVES
 from distributed.processes import train
 from jointlaw.functional._families import (
     Axes,
+    Blend,
     Eigen,
     FastOrthogonal,
     LowerEigen,
-    Mixture,
     Orthogonal,
     Slices,
     Sparse,
@@ -57,7 +57,7 @@ SLICES: dict[str, Slices] = {
     "eigen": Eigen(80),
     "lower eigen": LowerEigen(80),
     "default": default_slices(),
-    "mixture": Mixture([(0.5, FastOrthogonal(600)), (0.25, Sparse(600)), (0.25, Axes())]),
+    "mixture": Blend([(0.5, FastOrthogonal(600)), (0.25, Sparse(600)), (0.25, Axes())]),
 }
 
 

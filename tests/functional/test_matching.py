@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Axes, FastOrthogonal, Mixture, Slices, Sparse, Uniform
+from jointlaw.functional._families import Axes, Blend, FastOrthogonal, Slices, Sparse, Uniform
 from jointlaw.functional._matching import Piece, sliced_wasserstein, two_sample
 from jointlaw.functional._sorting import sorted_values
 
@@ -13,7 +13,7 @@ FAMILIES = {
     "fast": FastOrthogonal(70),
     "sparse": Sparse(20),
     "axes": Axes(),
-    "mixture": Mixture([(2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())]),
+    "mixture": Blend([(2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())]),
 }
 
 

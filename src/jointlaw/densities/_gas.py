@@ -8,10 +8,10 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Full
 from jointlaw.densities._density import Density
 from jointlaw.densities._gas_graph import NO_EDGE, Graph, Growth
-from jointlaw.densities._samples import Samples, enough, samples
+from jointlaw.densities.em._covariances import Full
+from jointlaw.densities.em._samples import Samples, enough, samples
 from jointlaw.functional._linalg import cholesky, wide
 from jointlaw.functional._mixtures import squared_distances
 from jointlaw.laws._blocks import check_split

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.densities._density import Density
-from jointlaw.densities._scales import LearnedScale, Scale
+from jointlaw.densities._scales import ComponentScale, LearnedScale
 from jointlaw.functional._linalg import wide
 from jointlaw.laws._blocks import check_split, check_width
 from jointlaw.laws._mixture import JointMixture
@@ -40,7 +40,12 @@ class Prototypes(Density):
     """
 
     def __init__(
-        self, dim: int, components: int, split: int | None = None, scale: Scale | None = None, sphere: bool = False
+        self,
+        dim: int,
+        components: int,
+        split: int | None = None,
+        scale: ComponentScale | None = None,
+        sphere: bool = False,
     ) -> None:
         super().__init__()
         check.at_least("Prototypes", 1, dim=dim, components=components)

@@ -12,7 +12,7 @@ from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, gram, wide, without_autocast
 
 
-class Scale(nn.Module, ABC):
+class ComponentScale(nn.Module, ABC):
     """Square roots of the components' covariances.
 
     Attributes:
@@ -31,7 +31,7 @@ class Scale(nn.Module, ABC):
         """Follow a batch ``[B, E]`` around means ``[K, E]`` with weights ``[B, K]``; by default nothing follows."""
 
 
-class FixedScale(Scale):
+class FixedScale(ComponentScale):
     """One covariance tau I for all components, for ever.
 
     Args:
@@ -54,7 +54,7 @@ class FixedScale(Scale):
         return self.deviation
 
 
-class LearnedScale(Scale):
+class LearnedScale(ComponentScale):
     """Cholesky factors learned by gradient.
 
     Args:
@@ -81,7 +81,7 @@ class LearnedScale(Scale):
         return self.below.tril(-1) + torch.diag_embed(self.floor + self.log_diagonal.exp())
 
 
-class MovingScale(Scale):
+class MovingScale(ComponentScale):
     r"""Moving covariances around the means, weighted by responsibilities as in the M step of EM.
 
     .. math:: S_k = \frac{\langle \sum_b \gamma_{bk} (z_b - m_k)(z_b - m_k)^\top / B \rangle + \lambda s^2 I / C}

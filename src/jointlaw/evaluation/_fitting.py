@@ -13,15 +13,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import COVARIANCES
 from jointlaw.densities._density import Density
 from jointlaw.densities._descend import descend
-from jointlaw.densities._em import ExpectationMaximization
-from jointlaw.densities._fit import fit_gaussian
 from jointlaw.densities._fitted import Fitted
 from jointlaw.densities._gas import GrowingNeuralGas
 from jointlaw.densities._heads import DiagonalHead
 from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities.em._covariances import COVARIANCES
+from jointlaw.densities.em._estimator import ExpectationMaximization
+from jointlaw.densities.em._fit import fit_gaussian
 from jointlaw.evaluation._joint import PairTable, Part, Reduction, Target
 from jointlaw.laws._gaussian import JointGaussian
 from jointlaw.laws._mixture import JointMixture

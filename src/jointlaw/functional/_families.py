@@ -198,23 +198,23 @@ class LowerEigen(Slices):
         yield from _filled(self.count, singular_vectors(columns, self.samples, generator, lower=True), generator)
 
 
-class Mixture(Slices):
+class Blend(Slices):
     """Several families: ``value = sum_f w_f * (mean over the slices of family f)``, weights normalised to sum one.
 
     Args:
         families: pairs ``(weight, slices)``.
 
     Example:
-        >>> slices = Mixture([(2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes())])
+        >>> slices = Blend([(2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes())])
         >>> [weight for weight, _ in slices.families]
         [0.5, 0.25, 0.25]
     """
 
     def __init__(self, families: Sequence[tuple[float, Slices]]) -> None:
         if not families:
-            raise ValueError("Mixture: expected pairs such as (0.5, Axes()), found none. Name at least one family.")
+            raise ValueError("Blend: expected pairs such as (0.5, Axes()), found none. Name at least one family.")
         for weight, _ in families:
-            check.positive("Mixture", weight=weight)
+            check.positive("Blend", weight=weight)
         total = sum(weight for weight, _ in families)
         self.families = [(weight / total, slices) for weight, slices in families]
 

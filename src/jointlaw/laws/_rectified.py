@@ -124,7 +124,7 @@ class RectifiedGeneralizedGaussian(Law):
 
     @property
     def activity(self) -> Tensor:
-        """Probability pi of a non-zero value: expected share of active coordinates (l0 / D), Renyi's information dimension."""
+        """Probability pi of a non-zero value: the expected share of active coordinates, and Renyi's dimension."""
         return self._log_shares()[0].exp().to(self.p.dtype)
 
     def renyi_entropy(self) -> Tensor:

@@ -9,7 +9,7 @@ from jointlaw import _check as check
 from jointlaw.densities import Fitted
 from jointlaw.densities._fitted import held_unit
 from jointlaw.distributed import gather, mean_across_ranks
-from jointlaw.functional._families import Axes, FastOrthogonal, LowerEigen, Mixture, Slices, Sparse
+from jointlaw.functional._families import Axes, Blend, FastOrthogonal, LowerEigen, Slices, Sparse
 from jointlaw.functional._matching import Piece, sliced_wasserstein
 from jointlaw.functional._tables import Tables
 from jointlaw.functional._targets import OrderStatistics, Targets
@@ -137,7 +137,7 @@ class SlicedWasserstein(Regularizer):
             return sliced_wasserstein(columns, views, pieces)
 
 
-def default_slices() -> Mixture:
+def default_slices() -> Blend:
     """The default families, with their weights: what each of them sees.
 
     - dense orthogonal slices (.4): dependence between units;
@@ -148,4 +148,4 @@ def default_slices() -> Mixture:
       a third of this one's, at the price of the rank.
     """
     dense, sparse, lower = FastOrthogonal(1024), Sparse(512), LowerEigen(samples=128)
-    return Mixture([(0.4, dense), (0.2, sparse), (0.2, Axes()), (0.2, lower)])
+    return Blend([(0.4, dense), (0.2, sparse), (0.2, Axes()), (0.2, lower)])

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from jointlaw.densities._covariances import Covariance
-from jointlaw.densities._em_steps import (
+from jointlaw.densities.em._covariances import Covariance
+from jointlaw.densities.em._samples import enough, law_dtype, samples
+from jointlaw.densities.em._steps import (
     Expectation,
     Moments,
     Parameters,
@@ -18,7 +19,6 @@ from jointlaw.densities._em_steps import (
     remove,
     reseed,
 )
-from jointlaw.densities._samples import enough, law_dtype, samples
 
 
 @dataclass

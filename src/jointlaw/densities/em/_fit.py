@@ -3,10 +3,10 @@
 import torch
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Covariance, Full
-from jointlaw.densities._em import ExpectationMaximization
-from jointlaw.densities._em_steps import gather, maximise
-from jointlaw.densities._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._covariances import Covariance, Full
+from jointlaw.densities.em._estimator import ExpectationMaximization
+from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._steps import gather, maximise
 from jointlaw.laws._blocks import check_split
 from jointlaw.laws._gaussian import JointGaussian
 from jointlaw.laws._mixture import JointMixture

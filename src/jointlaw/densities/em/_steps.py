@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jointlaw.densities._covariances import Covariance
+from jointlaw.densities.em._covariances import Covariance
 
 ROWS = 2048  # samples at once in the expectation step: large enough for the products, small for the cache
 EMPTY = 1e-3  # a component with less than this share of one sample is empty

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jointlaw.densities._screening import Whitened
+from jointlaw.densities.em._screening import Whitened
 from jointlaw.functional._linalg import cholesky
 from jointlaw.functional._mixtures import LOG_2PI
 from jointlaw.functional._triangular import lower_inverse

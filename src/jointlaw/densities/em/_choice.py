@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._em import ExpectationMaximization, Fit
-from jointlaw.densities._samples import Samples, samples, weights
+from jointlaw.densities.em._estimator import ExpectationMaximization, Fit
+from jointlaw.densities.em._samples import Samples, samples, weights
 
 WHERE = "choose_components"
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Covariance, Full
-from jointlaw.densities._em_runs import Ascent, Batches, climb, climb_batches, judge, level
-from jointlaw.densities._em_steps import Parameters, expect
-from jointlaw.densities._samples import Samples, enough, law_dtype, samples, weights
-from jointlaw.densities._starts import KMeans, Start
+from jointlaw.densities.em._covariances import Covariance, Full
+from jointlaw.densities.em._runs import Ascent, Batches, climb, climb_batches, judge, level
+from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._starts import KMeans, Start
+from jointlaw.densities.em._steps import Parameters, expect
 from jointlaw.laws._blocks import check_split
 from jointlaw.laws._mixture import JointMixture
 
