@@ -17,7 +17,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from jointlaw.evaluation._judge import judge
-from jointlaw.functional._families import Slices, Uniform
+from jointlaw.regularizers import Slices, Uniform
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._setup import Run, Setup
 from jointlaw.runs._trainer import fit

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from jointlaw.densities._descend import descend
-from jointlaw.densities._deterministic import Deterministic
+from jointlaw.densities import Deterministic, descend
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
-from jointlaw.densities._descend import descend
-from jointlaw.densities._heads import DiagonalHead, LowRankHead, SphericalHead
-from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities import DiagonalHead, LowRankHead, MixtureDensityNetwork, SphericalHead, descend
 
 WEIGHTS, SCALES = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.1])
 HEADS = (SphericalHead(), SphericalHead(softplus, 1e-6), DiagonalHead(), LowRankHead(1))

@@ -6,27 +6,27 @@ from typing import Any
 
 from contracts.test_objectives import OBJECTIVES
 from distributed.processes import train
-from jointlaw.functional._families import (
+from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.objectives import Objective
+from jointlaw.regularizers import (
+    HSIC,
     Axes,
     Blend,
     Eigen,
     FastOrthogonal,
-    LowerEigen,
-    Orthogonal,
-    Slices,
-    Sparse,
-    Uniform,
-)
-from jointlaw.functional._targets import OrderStatistics, Targets, TwoSample
-from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives._objective import Objective
-from jointlaw.regularizers import (
-    HSIC,
     LogDetEntropy,
+    LowerEigen,
+    OrderStatistics,
+    Orthogonal,
     Regularizer,
     SIGReg,
     SlicedWasserstein,
+    Slices,
+    Sparse,
     SphereSIGReg,
+    Targets,
+    TwoSample,
+    Uniform,
     VarianceCovariance,
     default_slices,
 )

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from distributed.processes import BATCH, DIM, INPUTS, STEPS, Moments, samples
 from jointlaw.distributed import rank, world_size
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives import RectifiedLpJEPA
 from jointlaw.runs._setup import Run
 from jointlaw.runs._trainer import choose_strategy
 from jointlaw.training._learner import Learner

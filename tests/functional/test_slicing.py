@@ -6,17 +6,7 @@ from torch import Generator, Tensor
 
 from jointlaw.functional import _families as families
 from jointlaw.functional import _slicing as slicing
-from jointlaw.functional._families import (
-    Axes,
-    Blend,
-    Eigen,
-    FastOrthogonal,
-    LowerEigen,
-    Orthogonal,
-    Slices,
-    Sparse,
-    Uniform,
-)
+from jointlaw.regularizers import Axes, Blend, Eigen, FastOrthogonal, LowerEigen, Orthogonal, Slices, Sparse, Uniform
 
 WIDTHS = (24, 48, 100)
 FAMILIES: dict[str, Callable[[], Slices]] = {

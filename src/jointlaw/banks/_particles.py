@@ -10,8 +10,9 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw.banks._bank import Bank
 from jointlaw.distributed import gather
+from jointlaw.functional import effective_sample_size
 from jointlaw.functional._contrast import against, log_support
-from jointlaw.functional._resampling import RESAMPLING, Resampling, effective_sample_size
+from jointlaw.functional._resampling import RESAMPLING, Resampling
 from jointlaw.types import Memory
 
 
@@ -61,6 +62,13 @@ class Particles(Bank):
     Source: Huang (2026), arXiv 2603.26799, section 4.7 and algorithm 2.
     Differs from the authors' code in: clones share a slot; postponed resampling, tempering and an age limit (none by
     default); a bank that is not full collects.
+
+    >>> bank = Particles(size=100, dim=2, temperature=0.1)
+    >>> for seed in range(20):
+    ...     z = torch.randn(32, 2, generator=torch.Generator().manual_seed(seed))
+    ...     bank.update(torch.nn.functional.normalize(z, dim=1))
+    >>> bank.read().log_weights.exp().sum().round()  # clones share a slot and count as often as they are
+    tensor(100.)
     """
 
     weighs = True

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from jointlaw.laws._law import Law
+from jointlaw.laws import Law
 
 
 class Density(nn.Module, ABC):
@@ -16,6 +16,14 @@ class Density(nn.Module, ABC):
     ``forward`` changes no state. What a density learns it learns by gradient, in ``update``, or in a method of its own
     (``fit``, ``partial_fit``). Everything it knows is a parameter or a buffer, so that it follows ``to()`` and
     ``state_dict``.
+
+    >>> import torch
+    >>> from jointlaw.densities import Fitted
+    >>> from jointlaw.laws import JointGaussian
+    >>> factor = torch.tensor([[1.0, 0.0], [0.8, 0.6]])  # of unit variances and a correlation of 0.8
+    >>> density = Fitted(JointGaussian(torch.zeros(2), factor, split=1))
+    >>> density(torch.tensor([[1.0]])).mean
+    tensor([[0.8000]])
     """
 
     @abstractmethod

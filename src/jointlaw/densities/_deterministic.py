@@ -12,7 +12,7 @@ from jointlaw.densities._density import Density
 from jointlaw.densities._pairs import paired, required
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, wide
-from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws import JointGaussian
 from jointlaw.networks import MLP
 
 

@@ -14,8 +14,8 @@ from jointlaw.densities.em._covariances import Full
 from jointlaw.densities.em._samples import Samples, enough, samples
 from jointlaw.functional._linalg import cholesky, wide
 from jointlaw.functional._mixtures import squared_distances
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._mixture import JointMixture
 
 WHERE = "GrowingNeuralGas"
 

@@ -9,8 +9,8 @@ from jointlaw import _check as check
 from jointlaw.densities._density import Density
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, wide, without_autocast
+from jointlaw.laws import JointGaussian
 from jointlaw.laws._blocks import check_split, check_width
-from jointlaw.laws._gaussian import JointGaussian
 
 
 def moving_rate(momentum: float, steps: Tensor) -> Tensor:

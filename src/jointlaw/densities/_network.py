@@ -12,8 +12,8 @@ from jointlaw.densities._moving import Moving
 from jointlaw.densities._pairs import paired, required
 from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.functional._mixtures import LOG_2PI
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_width
-from jointlaw.laws._mixture import JointMixture
 from jointlaw.networks import MLP
 
 

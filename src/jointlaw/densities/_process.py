@@ -17,7 +17,7 @@ from jointlaw.densities._pairs import paired, required
 from jointlaw.functional._dual import feature_nll, feature_weights, gram_nll
 from jointlaw.functional._features import fourier_features, uniform_phases
 from jointlaw.functional._linalg import cholesky, without_autocast
-from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws import JointGaussian
 
 LOWEST, HIGHEST = math.log(1e-5), math.log(1e5)  # of hyper-parameters in fit
 
@@ -239,6 +239,12 @@ class FourierProcess(Process):
 
     Source: Huang (2026), arXiv 2603.26799, appendix F.1, eq. 66 to 69, algorithm 4; Rahimi and Recht (2007).
     Differs from the authors' code in: frequencies are drawn once and scaled by the learned length; Matern kernels.
+
+    >>> from jointlaw.densities import RBF
+    >>> x = torch.linspace(-1, 1, 20)[:, None]
+    >>> process = FourierProcess(1, 1, RBF(0.5), features=200, noise=1e-4).condition(x, x.square())
+    >>> bool((process(torch.tensor([[0.5]])).mean - 0.25).abs() < 0.02)
+    True
     """
 
     frequencies: Tensor

@@ -8,8 +8,8 @@ from jointlaw import _check as check
 from jointlaw.densities._density import Density
 from jointlaw.densities._scales import ComponentScale, LearnedScale
 from jointlaw.functional._linalg import wide
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split, check_width
-from jointlaw.laws._mixture import JointMixture
 
 
 class Prototypes(Density):

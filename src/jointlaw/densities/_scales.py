@@ -18,6 +18,9 @@ class ComponentScale(nn.Module, ABC):
     Attributes:
         dim: width E of the vectors; None where it fits all.
         components: number of square roots; 1 is shared by all components.
+
+    >>> FixedScale(0.25)()
+    tensor([[0.5000]])
     """
 
     dim: int | None
@@ -39,6 +42,9 @@ class FixedScale(ComponentScale):
 
     Raises:
         ValueError: if the temperature is not above zero.
+
+    >>> FixedScale(temperature=0.25).deviation
+    tensor([[0.5000]])
     """
 
     deviation: Tensor
@@ -65,6 +71,12 @@ class LearnedScale(ComponentScale):
 
     Raises:
         ValueError: if a number is below 1, the floor negative or ``start`` not above it.
+
+    Source: Huang (2026), arXiv 2603.26799, section 4.3 (relaxed expectation-maximisation).
+    Differs from the authors' code in: the floor.
+
+    >>> LearnedScale(dim=2, components=3)().shape
+    torch.Size([3, 2, 2])
     """
 
     def __init__(self, dim: int, components: int = 1, start: float = 1.0, floor: float = 1e-3) -> None:
@@ -99,6 +111,14 @@ class MovingScale(ComponentScale):
 
     Raises:
         ValueError: if a number is below 1, the momentum outside (0, 1), or ``start`` or ``prior`` not above zero.
+
+    Source: Huang (2026), arXiv 2603.26799, section 4.4.
+    Differs from the authors' code in: corrects the bias of the start; the prior.
+
+    >>> scale = MovingScale(dim=1)
+    >>> scale.update(torch.tensor([[2.0], [-2.0]]), loc=torch.zeros(1, 1), responsibilities=torch.ones(2, 1))
+    >>> round(scale().item(), 2)
+    2.0
     """
 
     scatter: Tensor

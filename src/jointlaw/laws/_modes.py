@@ -21,6 +21,11 @@ class Modes(NamedTuple):
         points: ``[*batch, K, E]``.
         log_prob: ``[*batch, K]``, descending.
         found: ``[*batch, K]``, False where the entry repeats a mode: there are at most as many as there are True.
+
+    >>> from jointlaw.laws import JointMixture
+    >>> modes = JointMixture(torch.zeros(2), torch.tensor([[0.0], [9.0]]), torch.ones(1, 1)).modes()
+    >>> modes.points[modes.found].sort(0).values.round().tolist()
+    [[0.0], [9.0]]
     """
 
     points: Tensor

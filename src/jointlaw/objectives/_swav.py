@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.banks import FIFO
-from jointlaw.functional._contrast import sinkhorn, unit
+from jointlaw.functional import sinkhorn, unit
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Memory, Outcome
 
@@ -42,6 +42,12 @@ class SwAV(Objective):
     Differs from the authors' code in: prototypes are scaled in the forward pass, so that their gradient is tangential,
     instead of in place before each step; Sinkhorn in log space; the queue takes part with as many embeddings as it
     holds, instead of once it is full.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> objective = SwAV(width=8, prototypes=10)
+    >>> bool(objective(views).loss > 0), objective.prototypes.shape
+    (True, torch.Size([10, 8]))
     """
 
     prototypes: nn.Parameter

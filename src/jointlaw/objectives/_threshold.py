@@ -39,6 +39,14 @@ class Threshold(nn.Module):
 
     Source: ours. Herbert Robbins and Sutton Monro (1951) for the recursion; a bias steered by load instead of a loss
     is how Wang et al. (2024), arXiv 2408.15664, balance experts.
+
+    Differs from the authors' code in: it has none.
+
+    >>> threshold = Threshold(RectifiedGeneralizedGaussian.with_activity(0.25))
+    >>> h = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    >>> threshold.settle(h)
+    >>> (threshold(h) > 0).float().mean(0)
+    tensor([0.2500, 0.2500, 0.2500])
     """
 
     level: Tensor

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from jointlaw import _check as check
 from jointlaw.distributed import gather
-from jointlaw.functional._dependence import hsic
+from jointlaw.functional import hsic
 from jointlaw.regularizers._regularizer import Regularizer, as_views
 
 

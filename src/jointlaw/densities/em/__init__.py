@@ -1,10 +1,10 @@
 """Expectation-maximisation: maximum-likelihood mixtures of Gaussians from arrays.
 
-`fit_mixture` does it with defaults that serve; `ExpectationMaximization` is the same with every choice in the open: how
-covariances are tied (`Full`, `Shared`, `Diagonal`, `Spherical`), where it starts (`KMeans`, given `Means` or
-`Responsibilities`, or the law of an earlier fit, `FromLaw`), restarts, tolerance, floor and precision. What it returns,
-a `Fit`, holds the law, the log-likelihood of every iteration and what information criteria need. `choose_components`
-compares numbers of components by `BIC` or on `HeldOut` samples.
+`fit_gaussian` and `fit_mixture` do it with defaults that serve; `ExpectationMaximization` is the same with every choice
+in the open: the `Covariance` of the components (`Full`, `Shared`, `Diagonal`, `Spherical`), the `Start` (`KMeans`,
+given `Means` or `Responsibilities`, or the law of an earlier fit, `FromLaw`), restarts, tolerance, floor and precision.
+What it returns, a `Fit`, holds the law, the log-likelihood of every iteration and what information criteria need.
+`choose_components` compares numbers of components by `BIC` or on `HeldOut` samples, and returns its `Choice`.
 
 Everything is computed in float64 unless another dtype is asked for, on the device of the samples, block by block, so
 that memory does not grow with their number. Samples may have weights. A fit that ends before it has converged warns

@@ -19,6 +19,9 @@ class Covariance(ABC):
     """One kind of covariance: its second moment, its estimate, its square root and its density.
 
     A kind has no state. Its square root has the form a ``JointMixture`` takes as ``scale_tril``.
+
+    >>> [kind.parameters(components=10, dim=3) for kind in (Full(), Shared(), Diagonal(), Spherical())]
+    [60, 6, 30, 10]
     """
 
     name: ClassVar[str]
@@ -72,7 +75,11 @@ class Covariance(ABC):
 
 
 class Full(Covariance):
-    """Every component has a covariance matrix of its own."""
+    """Every component has a covariance matrix of its own.
+
+    >>> Full().shape(components=4, dim=3)
+    (4, 3, 3)
+    """
 
     name = "full"
 
@@ -109,7 +116,11 @@ class Full(Covariance):
 
 
 class Shared(Covariance):
-    """One covariance matrix for all components (scikit-learn: tied)."""
+    """One covariance matrix for all components (scikit-learn: tied).
+
+    >>> Shared().shape(components=4, dim=3)
+    (1, 3, 3)
+    """
 
     name = "shared"
     pooled = True
@@ -153,7 +164,11 @@ class Shared(Covariance):
 
 
 class Diagonal(Covariance):
-    """Every component has a variance of its own for every coordinate."""
+    """Every component has a variance of its own for every coordinate.
+
+    >>> Diagonal().shape(components=4, dim=3)
+    (4, 3)
+    """
 
     name = "diagonal"
 
@@ -190,7 +205,11 @@ class Diagonal(Covariance):
 
 
 class Spherical(Covariance):
-    """Every component has one variance for all coordinates."""
+    """Every component has one variance for all coordinates.
+
+    >>> Spherical().shape(components=4, dim=3)
+    (4, 1)
+    """
 
     name = "spherical"
 

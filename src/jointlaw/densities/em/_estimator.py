@@ -14,14 +14,22 @@ from jointlaw.densities.em._runs import Ascent, Batches, climb, climb_batches, j
 from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
 from jointlaw.densities.em._starts import KMeans, Start
 from jointlaw.densities.em._steps import Parameters, expect
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._mixture import JointMixture
 
 WHERE = "ExpectationMaximization"
 
 
 class ConvergenceWarning(UserWarning):
-    """A fit stopped at its last iteration before the log-likelihood settled."""
+    """A fit stopped at its last iteration before the log-likelihood settled.
+
+    >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(0, 3, 40)])[:, None]
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     fit = ExpectationMaximization(2, iterations=1).fit(x)
+    >>> fit.converged, told[0].category.__name__
+    (False, 'ConvergenceWarning')
+    """
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class Fit:
         log_likelihood: of the law, in nats per sample.
         samples: N, those without weight not counted.
         parameters: free numbers of the mixture.
+
+    >>> fit = ExpectationMaximization(1).fit(torch.linspace(-1, 1, 40)[:, None])
+    >>> fit.converged, fit.samples, fit.parameters
+    (True, 40, 2)
     """
 
     law: JointMixture

@@ -7,9 +7,8 @@ from jointlaw.densities.em._covariances import Covariance, Full
 from jointlaw.densities.em._estimator import ExpectationMaximization
 from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
 from jointlaw.densities.em._steps import gather, maximise
+from jointlaw.laws import JointGaussian, JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._gaussian import JointGaussian
-from jointlaw.laws._mixture import JointMixture
 
 
 @torch.no_grad()

@@ -14,7 +14,16 @@ EMPTY = 1e-3  # a component with less than this share of one sample is empty
 
 
 class EmptyComponentWarning(UserWarning):
-    """A component lost all of its samples, and was moved or removed."""
+    """A component lost all of its samples, and was moved or removed.
+
+    >>> from jointlaw.densities.em import ExpectationMaximization, Means
+    >>> x = torch.linspace(-1, 1, 40)[:, None]
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     fit = ExpectationMaximization(2, move=False).fit(x, start=Means(torch.tensor([[0.0], [100.0]])))
+    >>> fit.law.count, told[0].category.__name__
+    (1, 'EmptyComponentWarning')
+    """
 
 
 class Parameters(NamedTuple):
