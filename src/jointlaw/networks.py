@@ -27,7 +27,7 @@ class MLP(nn.Sequential):
     Args:
         sizes: widths from input to output, at least two.
         norm: batch-normalise the hidden layers.
-        bias: of the last linear layer.
+        bias: whether the last linear layer has one; hidden layers have one where they are not normalised.
 
     The input ``[B, ...]`` is flattened to ``[B, sizes[0]]``; the output is ``[B, sizes[-1]]``, with nothing
     applied after the last linear layer.
@@ -51,7 +51,7 @@ class MLPEncoder(nn.Sequential):
     """A batch-normalised MLP whose last layer is activated too: an encoder for vectors (or small images).
 
     Args:
-        features_in: numbers per sample.
+        features_in: how many numbers a sample has.
         hidden: width of the hidden layer.
         features: width of the output.
 
@@ -103,7 +103,7 @@ class Projector(MLP):
         features: width of the backbone's output.
         width: embedding width D.
         hidden: width of the two hidden layers (default: ``width``).
-        bias: of the last layer. Leave it out where thresholds or a batch normalisation follow.
+        bias: whether the last layer has one. Leave it out where thresholds or a batch normalisation follow.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4 (projector 2048-2048-2048).
     Differs from the authors' code in: the closing ReLU is the objective's.

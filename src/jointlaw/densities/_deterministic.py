@@ -23,8 +23,8 @@ class Deterministic(Density):
     the target has several branches, g tends to their mean and S to the spread around it.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
         hidden: widths of the hidden layers (ReLU, no normalisation).
 
     Raises:

@@ -36,8 +36,8 @@ class GrowingNeuralGas(Density):
     two samples become the first two nodes. All of it is in the ``state_dict``: a restored gas goes on identically.
 
     Args:
-        dim: E.
-        nodes: at most.
+        dim: E, width of the samples.
+        nodes: number of nodes at which the graph stops growing.
         split: how many leading coordinates are the context of the law.
         growth: the constants of the algorithm.
 
@@ -132,8 +132,8 @@ class GrowingNeuralGas(Density):
 
         Args:
             x: samples, a tensor or an array.
-            passes: over the samples.
-            seed: of the orders.
+            passes: how often all samples are presented.
+            seed: determines in which order, anew for each pass.
 
         Raises:
             ValueError: if the samples are not ``[N, E]``, not finite or too few for a covariance.

@@ -26,12 +26,12 @@ class MixtureDensityNetwork(Density):
     the precision of autocast, the mixture in float32 or better.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
-        components: K.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
+        components: K, how many Gaussians the mixture has.
         hidden: widths of the hidden layers, at least one (ReLU, no normalisation).
         head: the components' covariance: spherical, diagonal or low rank plus diagonal.
-        momentum: of the moving covariance of the context, which the ``guard`` needs.
+        momentum: share of the past that a batch leaves in the context's moving covariance, which ``guard`` needs.
 
     Raises:
         ValueError: if a number is below 1, or the momentum outside (0, 1).

@@ -23,7 +23,7 @@ class Prototypes(Density):
 
     Args:
         dim: width E of the joint embedding.
-        components: K.
+        components: K, how many prototypes there are.
         split: how many leading coordinates are the context; None for a law of one block.
         scale: where the covariance comes from (default: a learned factor shared by all components).
         sphere: project the means on the unit sphere, block by block where there is a split.

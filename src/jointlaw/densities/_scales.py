@@ -35,7 +35,7 @@ class ComponentScale(nn.Module, ABC):
 
 
 class FixedScale(ComponentScale):
-    """One covariance tau I for all components, for ever.
+    """One covariance tau I for all components, which does not change.
 
     Args:
         temperature: tau, in squared embedding units.

@@ -55,7 +55,7 @@ def nt_xent(z: Float[Tensor, "views batch dim"], temperature: float) -> Float[Te
 
     Args:
         z: unit vectors; the samples of this process.
-        temperature: tau.
+        temperature: tau, by which similarities are divided.
 
     Source: Chen et al. (2020), arXiv 2002.05709, eq. 1.
     Differs from the authors' code in: more than two views are allowed.
@@ -127,7 +127,7 @@ def against(
     Args:
         query: ``[N, D]``.
         memory: embeddings and log-weights; a memory without real entries gives -inf.
-        temperature: tau.
+        temperature: tau, by which similarities are divided.
         posterior: whether to sum over queries too.
     """
     return Against(*_streamed(query, memory, temperature, posterior))
@@ -207,7 +207,7 @@ def sinkhorn(
     Args:
         scores: similarities to the prototypes of this process's samples.
         epsilon: entropic regularisation; small values give hard codes.
-        iterations: of both scalings.
+        iterations: how often prototypes and samples are scaled in turn.
         queue: scores ``[Q, K]`` of remembered samples, the same on every process, which take part with their weights.
 
     Source: Caron et al. (2020), arXiv 2006.09882, section 3.1; Cuturi (2013), arXiv 1306.0895.

@@ -103,9 +103,9 @@ def mean_nhsic(z: Tensor, pairs: int = 64, rows: int = 1000, seed: int = 0) -> f
 
     Args:
         z: embeddings ``[B, D]``, D >= 2.
-        pairs: number of pairs.
-        rows: most samples used.
-        seed: of the choice of samples and pairs, which does not depend on the device.
+        pairs: number of pairs of coordinates.
+        rows: number of samples used, at most.
+        seed: determines which samples and pairs, whatever the device.
 
     Raises:
         ValueError: ``z`` has fewer than two coordinates or two samples, or a number is below 1 (``rows``: 2).

@@ -23,7 +23,7 @@ def variance_hinge(z: Tensor, deviation: float = 1.0, eps: float = 1e-4) -> Tens
 
     Args:
         z: ``[..., B, D]``.
-        deviation: wanted of every unit.
+        deviation: the standard deviation below which a unit is penalised.
         eps: squared embedding units; keeps the gradient finite where a unit is constant.
 
     Returns:

@@ -33,7 +33,7 @@ class Targets(ABC):
         Args:
             law: of one unit, on the generator's device.
             embeddings: ``[V, B, D]``; their shape, device and dtype count, their values do not.
-            generator: of whatever is drawn.
+            generator: source of randomness for what is drawn.
             tables: expected order statistics of the law, for targets that are not drawn.
         """
 

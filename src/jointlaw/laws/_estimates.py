@@ -73,7 +73,7 @@ def estimate_kl(p: Law, q: Law, samples: int = 4096, generator: torch.Generator 
     Args:
         p: the law drawn from.
         q: of the same event shape.
-        samples: number of draws.
+        samples: number of draws; the error falls with its root.
         generator: source of randomness on the law's device (default: torch's own).
 
     Raises:

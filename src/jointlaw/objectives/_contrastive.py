@@ -21,7 +21,7 @@ class SimCLR(Objective):
     embedding, here and for probes, is the unit vector.
 
     Args:
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
 
     Raises:
         ValueError: for a temperature that is not positive, fewer than two views, or a batch of one.
@@ -74,7 +74,7 @@ class NCL(Objective):
     zeros are exact.
 
     Args:
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
         rectifier: makes features non-negative (default: ``RepReLU``; ``torch.nn.ReLU`` is the plain one).
 
     Raises:
@@ -119,7 +119,7 @@ class MoCo(Objective):
 
     Args:
         bank: owns the past keys; width as the projector's.
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
         symmetric: whether every view is query and key.
 
     Raises:

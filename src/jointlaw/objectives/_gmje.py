@@ -118,7 +118,7 @@ class ConditionalGMJE(Objective):
     batch.
 
     Args:
-        density: a network from D to D.
+        density: a network from embeddings of width D to targets of width D.
         guard: weight of the context's likelihood.
         entropy: weight of the entropies; 0 is the published loss.
         eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,

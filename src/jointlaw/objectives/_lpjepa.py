@@ -48,7 +48,7 @@ class RectifiedLpJEPA(Objective):
         rectify: whether embeddings are rectified.
         slices: directions in which batch and law are compared (default: see ``SlicedWasserstein``).
         targets: how the law's sorted projections are had (default: see ``SlicedWasserstein``).
-        seed: of the slices; every process and every resumed run draws the same ones.
+        seed: determines, together with the step, the slices: every process and every resumed run draws the same ones.
 
     Raises:
         ValueError: for negative weights, fewer than two views, or a batch of one.

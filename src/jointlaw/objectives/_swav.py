@@ -27,10 +27,10 @@ class SwAV(Objective):
 
     Args:
         width: D of the embeddings.
-        prototypes: K.
-        temperature: tau.
-        epsilon: of Sinkhorn.
-        iterations: of Sinkhorn.
+        prototypes: K, how many directions samples are assigned to.
+        temperature: tau, by which the scores of a prediction are divided.
+        epsilon: by which Sinkhorn divides the scores of codes; small values give hard codes.
+        iterations: how often Sinkhorn balances prototypes and samples.
         queue: past embeddings per coded view; 0 for none.
         queue_after: steps before the queue takes part.
         frozen: steps before the prototypes learn.

@@ -25,7 +25,7 @@ class SIGReg(Regularizer):
 
     Args:
         slices: the family of slices (default: 1,024 uniform ones).
-        seed: of the generator.
+        seed: determines, together with the step, the slices of a step.
         share: let each process treat its part of the slices, as in `SlicedWasserstein`.
 
     Source: Balestriero and LeCun (2025), arXiv 2511.08544, SIGReg with the Epps-Pulley statistic.

@@ -51,9 +51,9 @@ class SlicedWasserstein(Regularizer):
 
     Args:
         law: of one unit; its tensors become buffers.
-        slices: the family of slices.
-        targets: what sorted projections are compared with.
-        seed: of the generator.
+        slices: the family of slices along which batch and law are compared (default: `default_slices`).
+        targets: what sorted projections are compared with (default: `OrderStatistics`).
+        seed: determines, together with the step, the slices and drawn targets of a step.
         share: let each process match its part of the slices (every W-th block of a few hundred, of W processes) to the
             batch of all; the same value and gradient, and a cost per process that does not grow with W. Otherwise
             every process matches all slices.
@@ -109,8 +109,8 @@ class SlicedWasserstein(Regularizer):
         """The value for embeddings drawn from the law (mean over a few draws) and for all-zero embeddings.
 
         Args:
-            batch: B (of all processes together).
-            dim: D.
+            batch: B, samples of all processes together.
+            dim: D, width of the embeddings.
             draws: batches drawn from the law for the first value.
         """
         check.at_least("SlicedWasserstein.anchors", 2, batch=batch)

@@ -66,7 +66,7 @@ class HeldOut(Criterion):
 
     Args:
         share: of the samples held out, at random.
-        seed: of the choice; the same samples for every number of components.
+        seed: determines which samples; they are the same for every number of components.
 
     >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(9, 11, 40)])[:, None]
     >>> choose_components(x, [1, 2], criterion=HeldOut(share=0.25)).components
@@ -107,7 +107,7 @@ def choose_components(
 
     Args:
         x: samples ``[N, E]``, a tensor or an array.
-        candidates: numbers of components.
+        candidates: the numbers of components to compare.
         em: how to fit; its own number of components is not used (default: full covariances).
         criterion: ``BIC()`` where None, or ``HeldOut()``.
         weight: of each sample ``[N]``; only ratios matter.

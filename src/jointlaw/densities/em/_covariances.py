@@ -33,10 +33,10 @@ class Covariance(ABC):
 
     @abstractmethod
     def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
-        """Add to the second moment, in place, the sum over samples of share times what is needed of x x^T.
+        """Add a block of samples to the second moment, in place: the sum of share times x x^T, or what is kept of it.
 
         Args:
-            total: what to add to.
+            total: the second moment so far, of the shape of ``shape``.
             x: samples ``[N, E]``.
             share: of each component in each sample ``[N, K]``.
         """

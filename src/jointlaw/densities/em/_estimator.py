@@ -80,16 +80,16 @@ class ExpectationMaximization:
     device of the samples, about their mean; the law comes back in the dtype of the samples.
 
     Args:
-        components: K.
+        components: K, how many Gaussians the mixture has.
         covariance: ``Full()``, ``Shared()``, ``Diagonal()`` or ``Spherical()``.
         split: how many leading coordinates are the context of the law.
         restarts: how many starts are tried; the best log-likelihood is kept.
         tolerance: the change of the log-likelihood below which the fit has converged.
-        iterations: at most.
+        iterations: after which a fit ends with a `ConvergenceWarning`.
         floor: added to every variance, in squared embedding units.
         move: whether empty components are moved; otherwise they are removed at once.
-        seed: of the starts.
-        dtype: of the arithmetic.
+        seed: determines what starts draw; a restart takes the next one.
+        dtype: in which sums and products are computed, float32 or float64.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -171,7 +171,7 @@ class ExpectationMaximization:
         Args:
             batches: gives ``[n, E]`` each, shuffled and of about one size, more than once: a list, a data loader.
                 The fit starts on the first one.
-            passes: over the batches, at most; they take the place of ``iterations``.
+            passes: how often the batches are gone through at most; they take the place of ``iterations``.
             decay: how fast the steps shrink, in (0.5, 1].
             delay: how small the first step is.
             start: where to begin, on the first batch (default: ``KMeans()``).

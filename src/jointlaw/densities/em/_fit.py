@@ -69,12 +69,12 @@ def fit_mixture(
 
     Args:
         x: samples ``[N, E]``, a tensor or an array.
-        components: K.
+        components: K, how many Gaussians the mixture has.
         split: how many leading coordinates are the context of the law.
         weight: of each sample ``[N]``; only ratios matter.
         covariance: ``Full()`` where None; ``Shared()``, ``Diagonal()`` or ``Spherical()``.
         restarts: how many starts are tried.
-        seed: of the starts.
+        seed: determines what starts draw; a restart takes the next one.
 
     Raises:
         ValueError: as ``ExpectationMaximization.fit``.

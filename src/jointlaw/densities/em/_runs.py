@@ -26,7 +26,7 @@ class Ascent:
     """What both kinds of ascent need.
 
     Attributes:
-        kind: of covariance.
+        kind: of covariance, which says how moments are taken and estimated.
         floor: added to every variance.
         tolerance: on the change of the log-likelihood.
         moves: how many empty components may still be moved; later ones are removed.
@@ -89,7 +89,7 @@ class Batches:
     Args:
         where: who asks, for messages.
         batches: ``[n, E]`` each.
-        dtype: of the arithmetic.
+        dtype: in which sums and products are computed.
     """
 
     def __init__(self, where: str, batches: Iterable[Tensor], dtype: torch.dtype) -> None:

@@ -30,8 +30,8 @@ class Start(ABC):
         Args:
             x: samples ``[N, E]``, float64 unless the fit has another dtype.
             weight: of the samples ``[N]``.
-            components: K.
-            seed: of whatever is drawn.
+            components: K, into how many groups the samples are divided.
+            seed: determines what is drawn, if anything is.
 
         Raises:
             ValueError: if the start does not fit the samples or K.
@@ -42,7 +42,8 @@ class KMeans(Start):
     """Lloyd's iterations from k-means++ seeds; every sample belongs to its nearest centre.
 
     Args:
-        iterations: of Lloyd's at most; it ends earlier when no sample changes its centre. 0 leaves the seeds.
+        iterations: number of Lloyd's iterations at most. They end when no sample changes its centre; 0 leaves the
+            k-means++ seeds as they are.
 
     Source: Arthur and Vassilvitskii (2007), "k-means++: the advantages of careful seeding".
 
