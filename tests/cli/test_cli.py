@@ -268,7 +268,7 @@ class TestOptions:
                     "init_args": {"p": 2.0, "loc": -1.0},
                 },
                 "slices": {
-                    "class_path": f"{families}.Mixture",
+                    "class_path": f"{families}.Blend",
                     "init_args": {
                         "families": [
                             [3.0, {"class_path": f"{families}.Orthogonal", "init_args": {"count": 32}}],
