@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw._untraced import untraced
 from jointlaw.banks._bank import Bank
 from jointlaw.distributed import gather
 from jointlaw.functional import effective_sample_size
@@ -118,7 +119,7 @@ class Particles(Bank):
         distinct = self.ess.new_tensor(self.occupied / self.size)
         return {**super().statistics, "ess": self.ess, "survival": self.survival, "distinct": distinct}
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @untraced
     def read(self) -> Memory:
         """The occupied slots as they are; before any update, one empty slot."""
         count = max(self.occupied, 1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw._untraced import untraced
 from jointlaw.distributed import gather, mean_across_ranks, world_size
 from jointlaw.functional._characteristic import sliced_characteristic, sphere_characteristic
 from jointlaw.functional._families import Slices, Uniform
@@ -67,7 +68,7 @@ class SIGReg(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.characteristic
+    @untraced  # one graph break: see functional.characteristic
     def _statistic(self, z: Tensor) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):

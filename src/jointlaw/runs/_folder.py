@@ -25,6 +25,7 @@ _FREE = (
 )
 """Settings in which a resumed run may differ: none of them changes what is learned."""
 
+
 class Workspace:
     """Paths and files of one run.
 
