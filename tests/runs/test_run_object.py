@@ -250,7 +250,8 @@ from jointlaw import load_encoder
 state = torch.get_rng_state()
 print(load_encoder({str(folder)!r})(torch.zeros(2, 8, 8, dtype=torch.uint8)).shape[1])
 assert torch.equal(state, torch.get_rng_state())
-heavy = [name for name in ("pytorch_lightning", "sklearn", "jsonargparse", "yaml", "rich", "plotly") if name in sys.modules]
+unwanted = ("pytorch_lightning", "sklearn", "jsonargparse", "yaml", "rich", "plotly")
+heavy = [name for name in unwanted if name in sys.modules]
 assert not heavy, heavy
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -7,8 +7,8 @@
 >>> len(digits.train), len(digits.held_out), digits.train.shape, digits.train.labelled
 (1438, 359, (1, 8, 8), True)
 
-Samples are uint8 images ``[C, H, W]`` with one or three channels, or float32 vectors ``[F]``. Tensors of your own become
-a source by `Stored`; a label of -1 means that the class is unknown:
+Samples are uint8 images ``[C, H, W]`` with one or three channels, or float32 vectors ``[F]``. Tensors of your own
+become a source by `Stored`; a label of -1 means that the class is unknown:
 
 >>> import torch
 >>> from jointlaw.data import Stored
@@ -17,8 +17,8 @@ a source by `Stored`; a label of -1 means that the class is unknown:
 >>> source.read(torch.tensor([4, 2])).shape
 torch.Size([2, 3, 32, 32])
 
-`Batches` iterates over a source: the order is a function of seed and epoch, its position can be saved and restored within
-an epoch, and several processes share the batches that one would see.
+`Batches` iterates over a source: the order is a function of seed and epoch, its position can be saved and restored
+within an epoch, and several processes share the batches that one would see.
 """
 
 from jointlaw.data._batches import Batches, RawBatch

@@ -11,13 +11,13 @@ A run is made by ``Run.new(recipe, setup).train()``; options of a recipe are bou
 ('rectified-lpjepa', None)
 
 ``run.train()`` writes the folder: ``config.yaml``, ``run.json`` (shape of a sample, class names, digests of weights),
-``metrics.csv``, ``checkpoints/``, ``encoder.safetensors``, ``results.json``, ``report.html``. ``Run.open(folder)`` opens
-it without its data; what it may import is jointlaw's, unless you trust it. Then:
+``metrics.csv``, ``checkpoints/``, ``encoder.safetensors``, ``results.json``, ``report.html``. ``Run.open(folder)``
+opens it without its data; what it may import is jointlaw's, unless you trust it. Then:
 
 - ``run.embed(x)``: a `jointlaw.evaluation.Table` of features and embeddings;
 - ``run.judge()``, ``run.probe()``, ``run.report()``: figures, and a page that a notebook shows;
-- ``run.fit(Mixture(components=50))``, ``run.decode()``, ``run.sample()``: a joint law over its representations, a decoder,
-  and draws.
+- ``run.fit(Mixture(components=50))``, ``run.decode()``, ``run.sample()``: a joint law over its representations, a
+  decoder, and draws.
 
 `load_encoder` gives the trained network as a picklable function, without the training framework.
 """

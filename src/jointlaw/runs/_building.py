@@ -1,8 +1,8 @@
 """Objects out of a configuration, and back: ``class_path`` with ``init_args``, and nothing that nobody allowed.
 
 A run folder may come from somebody else. What its configuration names is looked up among the public classes of
-jointlaw and of ``torch.optim``; anything else is refused unless the user trusts the folder. (timm's models are asked for
-by name, which imports nothing either.)
+jointlaw and of ``torch.optim``; anything else is refused unless the user trusts the folder. (timm's models are asked
+for by name, which imports nothing either.)
 """
 
 import importlib

@@ -109,7 +109,7 @@ class Configuration:
             raise ValueError(f"{self.recipe}: expected its own options, found {sorted(options)} ({error}).") from error
 
     def refuse_strangers(self) -> None:
-        """Raise a ``ValueError`` if code is named that is neither jointlaw's, torch.optim's nor trusted; run nothing."""
+        """Raise a ``ValueError`` if code is named that is neither ours nor torch.optim's nor trusted; run nothing."""
         for option in ("encoder", "views"):
             path = getattr(self.setup, option)
             if isinstance(path, str) and ":" in path:

@@ -182,7 +182,8 @@ class Run:
         """Features and embeddings of samples, one clean view each.
 
         Args:
-            x: uint8 images ``[N, C, H, W]`` or ``[N, H, W]``, vectors ``[N, F]``, a source, or what ``--data`` takes, such
+            x: uint8 images ``[N, C, H, W]`` or ``[N, H, W]``, vectors ``[N, F]``, a source, or what ``--data`` takes,
+            such
                 as folder:photos (all of its samples).
 
         Raises:

@@ -73,7 +73,8 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def resized_crop(images: Tensor, box: Tensor, size: tuple[int, int], flip: Tensor | None = None) -> Tensor:
     """Cut one box out of each image, resize it (bilinear, antialiased) and flip it left to right where asked.
 
-    Equals torchvision's ``horizontal_flip(resized_crop(..., antialias=True))`` within 1e-5, for shrinking and for enlarging.
+    Equals torchvision's ``horizontal_flip(resized_crop(..., antialias=True))`` within 1e-5, for shrinking and for
+    enlarging.
 
     Args:
         images: ``[B, C, H, W]``.
