@@ -13,7 +13,8 @@ from jointlaw.densities._gas import GrowingNeuralGas
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.evaluation._calibration import reliability
 from jointlaw.laws._mixture import JointMixture
-from jointlaw.report._canvas import FOURTH, LAW, MEASURED, QUIET, THIRD, Chart, band, canvas, cycle, line, tidy
+from jointlaw.report import Chart
+from jointlaw.report.drawing import FOURTH, LAW, MEASURED, QUIET, THIRD, band, canvas, cycle, line, tidy
 from jointlaw_papers.alignment import TRUTH, Predictor, Result
 
 SHOWN = 600

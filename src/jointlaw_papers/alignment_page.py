@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
+from jointlaw.report import FigureTable, Page, Section
 from jointlaw_papers.alignment import PROBLEMS, SCALES, TRUTH, Result, solve
 from jointlaw_papers.alignment_charts import charts, internals
 from jointlaw_papers.record import write_record
@@ -51,7 +51,7 @@ def reproduce(scale: str, folder: Path, seed: int = 111) -> dict[str, dict[str, 
     figures = {key: result.figures for key, result in results.items()}
     command = f"jointlaw reproduce alignment --scale={scale} --seed={seed}"
     parts = [_part(key, result) for key, result in results.items()]
-    essay = Essay("Ambiguous alignment", command, INTRODUCTION, parts)
+    essay = Page("Ambiguous alignment", INTRODUCTION, parts, "jointlaw experiment", command)
     write_record(folder, {"scale": scale, "seed": seed, **figures}, essay)
     return figures
 
@@ -65,7 +65,7 @@ def lines(figures: dict[str, dict[str, float | None]]) -> list[str]:
     ]
 
 
-def table(result: Result) -> TableOfFigures:
+def table(result: Result) -> FigureTable:
     """All figures of one problem, the true law last."""
     headings = ["predictor", *(heading for heading, _ in COLUMNS.values())]
     note = (
@@ -73,7 +73,7 @@ def table(result: Result) -> TableOfFigures:
         "branch is recovered where the law has a mode within three deviations of the noise; the scale error compares "
         f"the law's noise with the true one. No law can beat {TRUTH!r}, up to the luck of the test pairs."
     )
-    return TableOfFigures(f"Figures of problem {result.problem.name}", headings, _rows(result.figures), note)
+    return FigureTable(f"Figures of problem {result.problem.name}", headings, _rows(result.figures), note)
 
 
 def _rows(figures: dict[str, dict[str, float | None]]) -> list[list[str]]:
@@ -83,6 +83,6 @@ def _rows(figures: dict[str, dict[str, float | None]]) -> list[list[str]]:
     ]
 
 
-def _part(key: str, result: Result) -> Part:
+def _part(key: str, result: Result) -> Section:
     plots = [*charts(result, key), *internals(result, key)]
-    return Part(key, f"Problem {result.problem.name}", WORDS[key], [table(result)], plots)
+    return Section(key, f"Problem {result.problem.name}", WORDS[key], [table(result), *plots])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
+from jointlaw.report import FigureTable, Page, Section
 from jointlaw_papers.banks import PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
 from jointlaw_papers.record import write_record
 from jointlaw_papers.seeds import Found, difference, head, points, roughness, tail, verdict
@@ -68,7 +68,7 @@ def findings(found: Results, scale: Scale) -> list[str]:
     return [sentence for sentence in made if sentence]
 
 
-def _essay(name: str, seed: int, found: Results) -> Essay:
+def _essay(name: str, seed: int, found: Results) -> Page:
     scale = SCALES[name]
     run_of, seeds = scale.setup.run, "one seed" if scale.seeds == 1 else f"{scale.seeds} seeds"
     budget = (
@@ -84,10 +84,10 @@ def _essay(name: str, seed: int, found: Results) -> Essay:
         _course(found),
     ]
     command = f"jointlaw reproduce banks --scale={name} --seed={seed}"
-    return Essay("Particles against the queue", command, INTRODUCTION + budget, parts)
+    return Page("Particles against the queue", INTRODUCTION + budget, parts, "jointlaw experiment", command)
 
 
-def _figures(found: Results, scale: Scale) -> Part:
+def _figures(found: Results, scale: Scale) -> Section:
     headings = ("bank", "backbone", "in the paper", "projector", "neighbours", "loss, last quarter", "seconds")
     rows = [
         [
@@ -106,11 +106,11 @@ def _figures(found: Results, scale: Scale) -> Part:
         f"(nats) of different banks differ in their negatives, too: harder ones make them higher. {scale.seeds} "
         f"{'seed' if scale.seeds == 1 else 'seeds'}."
     )
-    sheet = TableOfFigures("Figures", headings, rows, note)
-    return Part("figures", "Figures", "Linear probes, neighbours and loss of each bank.", [sheet])
+    sheet = FigureTable("Figures", headings, rows, note)
+    return Section("figures", "Figures", "Linear probes, neighbours and loss of each bank.", [sheet])
 
 
-def _variants_part(found: Results) -> Part:
+def _variants_part(found: Results) -> Section:
     headings = ("bank", "against the queue", "", "against published", "")
     rows = []
     for name, one in found.items():
@@ -124,13 +124,13 @@ def _variants_part(found: Results) -> Part:
         "Points of the backbone's linear probe against the queue and the particles as published, seed by seed. "
         "Level: the interval of the mean difference holds zero, or there is one seed only."
     )
-    sheet = TableOfFigures("Differences", headings, rows, note)
+    sheet = FigureTable("Differences", headings, rows, note)
     said = "; ".join(CHANGES[name] for name in found if name in CHANGES)
     introduction = f"The particles as published (multinomial resampling at every step) with one change each: {said}."
-    return Part("variants", "What helps", introduction, [sheet])
+    return Section("variants", "What helps", introduction, [sheet])
 
 
-def _inside(found: Results, scale: Scale) -> Part:
+def _inside(found: Results, scale: Scale) -> Section:
     headings = ("bank", "sample size", "age", "in use", "classes", "own class", "own class, even")
     rows = []
     for one in found.values():
@@ -146,8 +146,8 @@ def _inside(found: Results, scale: Scale) -> Part:
         "loss, that are of its own class, and the same if all negatives pulled alike. A negative's class is taken from "
         "the held-out query next to it, which favours the own class; compare banks, not with other figures."
     )
-    sheet = TableOfFigures("Inside the bank", headings, rows, note)
-    return Part("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
+    sheet = FigureTable("Inside the bank", headings, rows, note)
+    return Section("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
 
 
 COURSE = (
@@ -178,10 +178,10 @@ COURSE = (
 """Name, heading, metric, axis and caption of each chart."""
 
 
-def _course(found: Results) -> Part:
+def _course(found: Results) -> Section:
     banks = list(found.values())
     plots = [over_run(name, title, banks, key, axis, reading) for name, title, key, axis, reading in COURSE]
-    return Part("course", "Over the run", "Means over seeds.", plots=plots)
+    return Section("course", "Over the run", "Means over seeds.", plots)
 
 
 def _against_queue(found: Results) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
+from jointlaw.report import FigureTable, Page, Section
 from jointlaw_papers.baselines import CASES, SCALES, Outcome, Scale, run
 from jointlaw_papers.record import write_record
 from jointlaw_papers.seeds import difference, points, verdict
@@ -128,7 +128,7 @@ def _names(names: list[str]) -> str:
     return ", ".join(CASES[name].label for name in names)
 
 
-def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
+def _essay(name: str, seed: int, outcome: Outcome) -> Page:
     scale = SCALES[name]
     seeds = "one seed" if scale.seeds == 1 else f"{scale.seeds} seeds"
     budget = (
@@ -138,10 +138,10 @@ def _essay(name: str, seed: int, outcome: Outcome) -> Essay:
     )
     parts = [findings_part(findings(outcome)), _figures(outcome), _search(outcome, scale), _course(outcome)]
     command = f"jointlaw reproduce baselines --scale={name} --seed={seed}"
-    return Essay("Baselines at one budget", command, INTRODUCTION + budget, parts)
+    return Page("Baselines at one budget", INTRODUCTION + budget, parts, "jointlaw experiment", command)
 
 
-def _figures(outcome: Outcome) -> Part:
+def _figures(outcome: Outcome) -> Section:
     headings = ("method", "rate", "backbone", "in the paper", "projector", "neighbours", "RankMe", "seconds")
     rows = [
         [
@@ -161,11 +161,11 @@ def _figures(outcome: Outcome) -> Part:
         "neighbours on held-out samples; RankMe of the backbone's features; seconds are wall time beside whatever else "
         "the machine did."
     )
-    sheet = TableOfFigures("Figures", headings, rows, note)
-    return Part("figures", "Figures", "Each method at the rate it chose, the highest first.", [sheet])
+    sheet = FigureTable("Figures", headings, rows, note)
+    return Section("figures", "Figures", "Each method at the rate it chose, the highest first.", [sheet])
 
 
-def _search(outcome: Outcome, scale: Scale) -> Part:
+def _search(outcome: Outcome, scale: Scale) -> Section:
     headings = ("method", *(f"{rate:g}" for rate in scale.rates), "chosen")
     rows = [
         [CASES[name].label, *(f"{row[rate]:.1%}" for rate in scale.rates), f"{outcome.chosen[name]:g}"]
@@ -175,12 +175,12 @@ def _search(outcome: Outcome, scale: Scale) -> Part:
         f"After {scale.search} {'epoch' if scale.search == 1 else 'epochs'} with the first seed: a linear probe fitted "
         "to some training samples and judged on others. Held-out samples have no say."
     )
-    sheet = TableOfFigures("Learning rates", headings, rows, note)
-    return Part("search", "The search", "Validation accuracy of each method at each learning rate.", [sheet])
+    sheet = FigureTable("Learning rates", headings, rows, note)
+    return Section("search", "The search", "Validation accuracy of each method at each learning rate.", [sheet])
 
 
-def _course(outcome: Outcome) -> Part:
+def _course(outcome: Outcome) -> Section:
     reading = "Accuracy of the linear probe that learns beside the run, on held-out samples; means over seeds."
     ranked = [outcome.found[name] for name in _ranked(outcome)]
     plot = over_run("probe", "Probe over the run", ranked, "probe/backbone", ("accuracy (%)", 100.0), reading)
-    return Part("course", "Over the run", "How fast each method learns.", plots=[plot])
+    return Section("course", "Over the run", "How fast each method learns.", [plot])

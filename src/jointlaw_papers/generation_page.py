@@ -8,10 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from jointlaw.report._canvas import LAW, QUIET, Chart, canvas, tidy
-from jointlaw.report._essay import Essay, Part, Picture, TableOfFigures
-from jointlaw.report._grid import tiled
-from jointlaw.report._pictures import png
+from jointlaw.report import Chart, FigureTable, Page, Picture, Section, tiled
+from jointlaw.report.drawing import LAW, QUIET, canvas, tidy
 from jointlaw_papers.generation import Result, Sampled, solve
 from jointlaw_papers.generation_scales import SCALES
 from jointlaw_papers.record import write_record
@@ -80,7 +78,7 @@ def reproduce(
     found = figures(result)
     facts = {"scale": scale, "seed": seed, "classifier_accuracy": result.accuracy}
     command = f"jointlaw reproduce generation --scale={scale} --seed={seed}"
-    essay = Essay("Generation", command, INTRODUCTION, parts(result, seed))
+    essay = Page("Generation", INTRODUCTION, parts(result, seed), "jointlaw experiment", command)
     write_record(folder, {**facts, **found, "paper": PAPER}, essay)
     return found
 
@@ -110,30 +108,29 @@ def lines(found: dict[str, dict[str, float | None]]) -> list[str]:
     return [f"{'':34s}{head}", *rows]
 
 
-def parts(result: Result, seed: int) -> list[Part]:
+def parts(result: Result, seed: int) -> list[Section]:
     """The page's sections."""
     drawn = [one for one in result.sampled if one.law is not None]
     return [
-        Part("laws", "The laws", _width_words(result), [shape_table(result), claim_table(result)]),
-        Part(
+        Section("laws", "The laws", _width_words(result), [shape_table(result), claim_table(result)]),
+        Section(
             "samples",
             "Samples",
             f"At most {SHOWN} of each law's samples, decoded; in the first picture, real images.",
-            [merit_table(result)],
-            pictures=[_grid(one) for one in result.sampled],
+            [merit_table(result), *(_grid(one) for one in result.sampled)],
         ),
-        Part(
+        Section(
             "maps",
             "Where samples fall",
             "Embeddings of held-out images and draws from the law, in one t-SNE map each. Draws should fall where "
             "embeddings lie, and on all of them.",
-            plots=[_map(one, result, seed) for one in drawn],
+            [_map(one, result, seed) for one in drawn],
         ),
-        Part("encoders", "Encoders and decoders", "What the laws had to work with.", [encoder_table(result)]),
+        Section("encoders", "Encoders and decoders", "What the laws had to work with.", [encoder_table(result)]),
     ]
 
 
-def shape_table(result: Result) -> TableOfFigures:
+def shape_table(result: Result) -> FigureTable:
     """Table 2 of the source: measured, then theirs."""
     headings = ["law", *(heading for heading, _ in SHAPE.values())]
     rows = [_row(one.name, one.figures, SHAPE) for one in result.sampled if one.law is not None]
@@ -146,10 +143,10 @@ def shape_table(result: Result) -> TableOfFigures:
         "the paper. Log dets of different widths are not comparable. Spread: mean distance between prototypes; random "
         "directions are √2 apart. NLL of held-out embeddings: lower is better, between laws of one encoder only."
     )
-    return TableOfFigures("Size and spread of the laws", headings, rows, note)
+    return FigureTable("Size and spread of the laws", headings, rows, note)
 
 
-def merit_table(result: Result) -> TableOfFigures:
+def merit_table(result: Result) -> FigureTable:
     """What the samples are worth."""
     headings = ["samples", *(heading for heading, _ in MERIT.values())]
     rows = [_row(one.name, one.figures, MERIT) for one in result.sampled]
@@ -163,19 +160,19 @@ def merit_table(result: Result) -> TableOfFigures:
         "many real ones, which raises density above 1 and lowers recall. One training of each "
         "encoder: the intervals do not tell how much trainings differ."
     )
-    return TableOfFigures("Figures of the samples", headings, rows, note)
+    return FigureTable("Figures of the samples", headings, rows, note)
 
 
-def encoder_table(result: Result) -> TableOfFigures:
+def encoder_table(result: Result) -> FigureTable:
     """Probes and decoders."""
     rows = [
         [one.name, _text(one.figures["probe"], "{:.1%}"), _text(one.figures["mse"], "{:.5f}")] for one in result.encoded
     ]
     note = "Squared error of decoded held-out images, in squared shares of full brightness."
-    return TableOfFigures("Encoders", ("encoder", "linear probe", "decoder error"), rows, note)
+    return FigureTable("Encoders", ("encoder", "linear probe", "decoder error"), rows, note)
 
 
-def claim_table(result: Result) -> TableOfFigures:
+def claim_table(result: Result) -> FigureTable:
     """The paper's claims, and whether they hold here."""
     by_name = {one.name: one.figures for one in result.sampled}
     ours, one, after = by_name[PROTOTYPES], by_name[GAUSSIAN], by_name[AFTERWARDS]
@@ -193,7 +190,7 @@ def claim_table(result: Result) -> TableOfFigures:
         ],
     ]
     note = "The paper judges samples by eye. One training each: small differences may be luck."
-    return TableOfFigures("Claims", ("claim", "GMJE, its prototypes", "the other", "here"), rows, note)
+    return FigureTable("Claims", ("claim", "GMJE, its prototypes", "the other", "here"), rows, note)
 
 
 def _compared(ours: dict[str, Interval | None], theirs: dict[str, Interval | None], key: str) -> tuple[str, str, str]:
@@ -236,7 +233,7 @@ def _text(value: float | None, form: str) -> str:
 
 def _grid(one: Sampled) -> Picture:
     images = one.images[torch.linspace(0, len(one.images) - 1, min(SHOWN, len(one.images))).long()]
-    grid = png(tiled(images.numpy(), columns=8))
+    grid = tiled(images.numpy(), columns=8)
     value = one.figures["density"]
     density = "" if value is None else f" Density {value.mean:.3f} (real images: about 1)."
     return Picture(one.name, grid, f"{len(images)} images.{density}", f"A grid of images: {one.name}.")

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from jointlaw.report._essay import Essay, write_essay
+from jointlaw.report import Page
 from jointlaw.runs._folder import environment, write_text
 
 
-def write_record(folder: Path, figures: Mapping[str, object], essay: Essay) -> None:
+def write_record(folder: Path, figures: Mapping[str, object], page: Page) -> None:
     """Write ``results.json`` and ``report.html``, each in one go.
 
     ``results.json`` holds the figures and, under ``page``, the title, command, environment and tables of the page, so
@@ -18,27 +18,29 @@ def write_record(folder: Path, figures: Mapping[str, object], essay: Essay) -> N
     Args:
         folder: of the experiment.
         figures: plain values by name; ``page`` is not among them.
-        essay: the page.
+        page: the page.
     """
-    essay = replace(essay, environment=environment_of(folder))
+    page = replace(page, environment=environment_of(folder))
     sections = [
         {
             "name": part.name,
             "title": part.title,
             "introduction": part.introduction,
-            "tables": [asdict(table) for table in part.tables],
+            "tables": [
+                {"title": one.title, "columns": one.columns, "rows": one.rows, "note": one.note} for one in part.tables
+            ],
         }
-        for part in essay.sections
+        for part in page.sections
     ]
-    page = {
-        "title": essay.title,
-        "command": essay.command,
-        "introduction": essay.introduction,
-        "environment": essay.environment,
+    shown = {
+        "title": page.title,
+        "command": page.command,
+        "introduction": page.introduction,
+        "environment": page.environment,
         "sections": sections,
     }
-    write_text(folder / "results.json", json.dumps({**figures, "page": page}, indent=1) + "\n")
-    write_essay(folder / "report.html", essay)
+    write_text(folder / "results.json", json.dumps({**figures, "page": shown}, indent=1) + "\n")
+    page.write(folder / "report.html")
 
 
 def environment_of(folder: Path) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from jointlaw.report._canvas import Absent, Chart, canvas, cycle, line
-from jointlaw.report._essay import Part, TableOfFigures
+from jointlaw.report import Absent, Chart, FigureTable, Section
+from jointlaw.report.drawing import canvas, cycle, line
 from jointlaw_papers.seeds import Found
 
 COLOURS = 5
@@ -15,10 +15,10 @@ def probed(labels: int | None) -> str:
     return "" if labels is None else f"The probes of the tables are fitted to {labels:,} labelled samples. "
 
 
-def findings_part(findings: Sequence[str]) -> Part:
+def findings_part(findings: Sequence[str]) -> Section:
     """The section that says what was found."""
-    sheet = TableOfFigures("Findings", ("finding",), [[sentence] for sentence in findings])
-    return Part("findings", "What was found", "Computed from the figures below.", [sheet])
+    sheet = FigureTable("Findings", ("finding",), [[sentence] for sentence in findings])
+    return Section("findings", "What was found", "Computed from the figures below.", [sheet])
 
 
 def over_run(

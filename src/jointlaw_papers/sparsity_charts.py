@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from jointlaw.report._canvas import FOURTH, LAW, MEASURED, QUIET, THIRD, Chart, canvas, escaped, line, tidied
+from jointlaw.report import Chart
+from jointlaw.report.drawing import FOURTH, LAW, MEASURED, QUIET, THIRD, canvas, escaped, line, tidied
 from jointlaw_papers.sparsity import Elsewhere, Found, Scale
 from jointlaw_papers.sparsity_cases import Dial, ours
 from jointlaw_papers.sparsity_claims import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
+from jointlaw.report import FigureTable, Page, Section
 from jointlaw_papers import sparsity_charts as charts
 from jointlaw_papers.record import write_record
 from jointlaw_papers.seeds_page import probed
@@ -96,7 +96,7 @@ def lines(results: Mapping[str, object]) -> list[str]:
     return made
 
 
-def essay(name: str, seed: int, found: Results) -> Essay:
+def essay(name: str, seed: int, found: Results) -> Page:
     """The page."""
     scale = SCALES[name]
     run_of = scale.setup.run
@@ -116,10 +116,10 @@ def essay(name: str, seed: int, found: Results) -> Essay:
         _elsewhere(found, scale),
     ]
     command = f"jointlaw reproduce sparsity --scale={name} --seed={seed}"
-    return Essay("The sparsity dial", command, INTRODUCTION + budget, parts)
+    return Page("The sparsity dial", INTRODUCTION + budget, parts, "jointlaw experiment", command)
 
 
-def _findings(judged: Sequence[Claim]) -> Part:
+def _findings(judged: Sequence[Claim]) -> Section:
     agreed = sum(claim.verdict == HOLDS for claim in judged)
     introduction = (
         f"{agreed} of {len(judged)} claims hold here. Accuracies of other data and networks cannot be compared with "
@@ -127,11 +127,11 @@ def _findings(judged: Sequence[Claim]) -> Part:
         "library's form: a threshold per unit, default slices, expected order statistics."
     )
     rows = [[f"{claim.text} Here: {claim.found}", claim.verdict] for claim in judged]
-    sheet = TableOfFigures("Claims and verdicts", ("what the paper says, and what was found here", "verdict"), rows)
-    return Part("findings", "What holds", introduction, [sheet])
+    sheet = FigureTable("Claims and verdicts", ("what the paper says, and what was found here", "verdict"), rows)
+    return Section("findings", "What holds", introduction, [sheet])
 
 
-def _beside(found: Results, scale: Scale) -> Part:
+def _beside(found: Results, scale: Scale) -> Section:
     headings = (
         "method",
         "planned",
@@ -151,11 +151,11 @@ def _beside(found: Results, scale: Scale) -> Part:
         f"mean dense. The paper's own share lies furthest from its plan at {worst.label}: planned "
         f"{share(worst.planned)}, theirs {share(row.l0)}."
     )
-    sheet = TableOfFigures("The paper's table", headings, rows, note)
+    sheet = FigureTable("The paper's table", headings, rows, note)
     introduction = (
         "Each method here, with the paper's figure to its right; laws in the library's form and as published."
     )
-    return Part("table", "The paper's table", introduction, [sheet])
+    return Section("table", "The paper's table", introduction, [sheet])
 
 
 def _forms(found: Results, scale: Scale, key: Dial | str) -> list[tuple[str, Found]]:
@@ -167,7 +167,7 @@ def _forms(found: Results, scale: Scale, key: Dial | str) -> list[tuple[str, Fou
     return [(label, found[name]) for label, name in named.items() if name in found]
 
 
-def _dial(found: Results, scale: Scale) -> Part:
+def _dial(found: Results, scale: Scale) -> Section:
     rows = dials(found, scale)
     kept = sum(exact(d.planned, v) for one in rows if (d := one.case.dial) and (v := one.mean(L0)) is not None)
     headings = (
@@ -191,28 +191,30 @@ def _dial(found: Results, scale: Scale) -> Part:
     )
     note = "Measured on held-out samples in views drawn as in training. Entropies are of a unit, in nats."
     plots = [charts.dial(found, scale), charts.entropies(found, scale), charts.dead(found, scale)]
-    return Part("dial", "The dial", introduction, [TableOfFigures("The dial", headings, body, note)], plots)
+    return Section("dial", "The dial", introduction, [FigureTable("The dial", headings, body, note), *plots])
 
 
-def _front(found: Results, scale: Scale) -> Part:
+def _front(found: Results, scale: Scale) -> Section:
     rows = [(one.case.label, one) for one in (found[recipe] for recipe in scale.baselines)]
     note = "Baselines have the defaults of their recipes and the same projector; none was tuned to this budget."
     sheet = _sheet("Baselines", rows, WHOLE, note)
     plots = [charts.front(found, scale, key) for key in (BACKBONE, PROJECTOR)]
-    return Part("front", "What sparsity costs", "Accuracy of linear probes against measured sparsity.", [sheet], plots)
+    return Section(
+        "front", "What sparsity costs", "Accuracy of linear probes against measured sparsity.", [sheet, *plots]
+    )
 
 
-def _ablations(found: Results, scale: Scale) -> Part:
+def _ablations(found: Results, scale: Scale) -> Section:
     rows = list(zip(ABLATED, ablated(found, scale), strict=True))
     introduction = (
         f"Features or law left as they are, at {scale.ablated.label} (planned: {share(scale.ablated.planned)}). Only "
         "where both are rectified are there thresholds, too."
     )
     sheet = _sheet("Ablations", rows, WHOLE)
-    return Part("ablations", "Rectifying features and law", introduction, [sheet], [charts.ablations(found, scale)])
+    return Section("ablations", "Rectifying features and law", introduction, [sheet, charts.ablations(found, scale)])
 
 
-def _published(found: Results, scale: Scale) -> Part:
+def _published(found: Results, scale: Scale) -> Section:
     rows = []
     for dial, one in zip(scale.published, published_dials(found, scale), strict=True):
         twin = found.get(ours(dial).name)
@@ -224,10 +226,10 @@ def _published(found: Results, scale: Scale) -> Part:
     )
     plans = "; ".join(f"{dial.label} {share(dial.planned)}" for dial in scale.published)
     sheet = _sheet("Published and library's form", rows, WHOLE, f"Planned shares of active units: {plans}.")
-    return Part("published", "As published, and here", introduction, [sheet])
+    return Section("published", "As published, and here", introduction, [sheet])
 
 
-def _slices(found: Results, scale: Scale) -> Part:
+def _slices(found: Results, scale: Scale) -> Section:
     keys = (BACKBONE, PROJECTOR, L0, "dead_units", "nhsic", "rankme.projector", "seconds")
     rows = [(f"{count:,} uniform", one) for count, one in sliced(found, scale)]
     for family, words in (("eigen", "eigen"), ("lower-eigen", "lower eigen")):
@@ -241,10 +243,10 @@ def _slices(found: Results, scale: Scale) -> Part:
     )
     sheet = _sheet("Slices", rows, keys, note)
     introduction = f"The published form at {scale.compared.label} with fewer, more and other slices."
-    return Part("slices", "Slices", introduction, [sheet], charts.slices(found, scale))
+    return Section("slices", "Slices", introduction, [sheet, *charts.slices(found, scale)])
 
 
-def _elsewhere(found: Results, scale: Scale) -> Part:
+def _elsewhere(found: Results, scale: Scale) -> Section:
     sheets, plots = [], []
     for place in scale.elsewhere:
         key = f"transfer.{place.name}"
@@ -262,15 +264,15 @@ def _elsewhere(found: Results, scale: Scale) -> Part:
         count = next((value for one in found.values() if (value := one.mean(f"{key}.held_out"))), 0.0)
         noise = 100 / max(count, 1.0) ** 0.5
         note = f"{count:,.0f} test samples: an accuracy is uncertain by up to {noise:.1f} points (two standard errors)."
-        sheets.append(TableOfFigures(f"On {place.name}", headings, rows, note))
+        sheets.append(FigureTable(f"On {place.name}", headings, rows, note))
         plots += charts.elsewhere(found, scale, place)
     names = ", ".join(place.name for place in scale.elsewhere)
-    return Part("elsewhere", "Other data", f"The same encoders, frozen, on other data: {names}.", sheets, plots)
+    return Section("elsewhere", "Other data", f"The same encoders, frozen, on other data: {names}.", [*sheets, *plots])
 
 
-def _sheet(title: str, rows: Sequence[tuple[str, Found]], keys: Sequence[str], note: str = "") -> TableOfFigures:
+def _sheet(title: str, rows: Sequence[tuple[str, Found]], keys: Sequence[str], note: str = "") -> FigureTable:
     body = [[label, *(_text(one, key) for key in keys)] for label, one in rows]
-    return TableOfFigures(title, ("setting", *(_head(key) for key in keys)), body, note)
+    return FigureTable(title, ("setting", *(_head(key) for key in keys)), body, note)
 
 
 def _head(key: str) -> str:

@@ -13,7 +13,6 @@ from jointlaw.data._samples import Data, Stored
 from jointlaw.evaluation._sparsity import l0, l1
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.report._essay import write_essay
 from jointlaw.training._optimizers import LARS
 from jointlaw.training.recipes._laws import rectified_lpjepa_paper
 from jointlaw.types import Embeddings
@@ -235,7 +234,7 @@ def test_the_paper_s_table_names_both_forms(tmp_path: Path) -> None:
     found = made_up({}, SMOKE)
     found[published(Dial(2, 0), SMOKE.count).name] = found[ours(Dial(1, 0)).name]
     path = tmp_path / "report.html"
-    write_essay(path, sparsity_page.essay("smoke", 0, found))
+    sparsity_page.essay("smoke", 0, found).write(path)
     assert "RGN_2(0), as published" in path.read_text()
 
 
@@ -247,7 +246,7 @@ def test_the_front_keeps_what_nothing_beats_in_both() -> None:
 def test_the_page_shows_every_part(tmp_path: Path) -> None:
     found = made_up({}, SMOKE)
     path = tmp_path / "report.html"
-    write_essay(path, sparsity_page.essay("smoke", 0, found))
+    sparsity_page.essay("smoke", 0, found).write(path)
     page = path.read_text()
     for plot in ("dial", "entropy", "dead", "front-backbone", "front-projector", "ablations", "slices-accuracy"):
         assert f'id="plot-{plot}"' in page

@@ -86,8 +86,8 @@ def histogram(contents: Contents) -> Chart:
     figure.update_yaxes(side="right", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(range=[0, 100], row=1, col=1)
     reading = (
-        "Left: the share of exact zeros, measured and planned. Right: where the bars fill the curve, active values follow "
-        "the law."
+        "Left: the share of exact zeros, measured and planned. Right: where the bars fill the curve, active values "
+        "follow the law."
     )
     alt = f"Histogram of unit values: {100 * zero:.1f} percent are exactly zero; the rest lie up to {high:.3g}."
     return Chart("histogram", "Values of all units", figure, reading, alt)
@@ -108,7 +108,7 @@ def spectrum(contents: Contents) -> Chart | Absent:
         return Absent("Singular values", "All features and embeddings are zero: there is no spectrum.")
     logarithmic(figure, "y")
     reading = (
-        "A long, flat curve means that many directions carry the data; behind a cliff are directions that are not used. "
-        "RankMe is the number of equal singular values with the same entropy (not centred)."
+        "A long, flat curve means that many directions carry the data; behind a cliff are directions that are not "
+        "used. RankMe is the number of equal singular values with the same entropy (not centred)."
     )
     return Chart("spectrum", "Singular values", figure, reading, f"Line chart. {'; '.join(found)}.", wide=True)
