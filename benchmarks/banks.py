@@ -58,8 +58,9 @@ class Step:
 
     def __call__(self, z: Embeddings) -> None:
         """Loss, backward pass, update."""
-        self.objective(z).loss.backward()
-        self.objective.update(Embeddings(z.context.detach(), z.target))
+        outcome = self.objective(z)
+        outcome.loss.backward()
+        self.objective.update(Embeddings(z.context.detach(), z.target), outcome)
 
 
 def variants(size: int) -> dict[str, Plain | Step]:

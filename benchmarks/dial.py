@@ -12,16 +12,12 @@ import argparse
 import logging
 import tempfile
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import pytorch_lightning as pl
-
-from jointlaw.evaluation._judge import judge
-from jointlaw.functional._families import Slices, Uniform
-from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.runs._trainer import fit
-from jointlaw.training._datamodule import ViewedData
+from jointlaw.regularizers import Slices, Uniform
+from jointlaw.runs import Run, RunSettings, Setup
 from jointlaw.training.recipes import rectified_lpjepa
 
 FAMILIES: dict[str, Slices | None] = {"uniform": Uniform(2048), "default": None}
@@ -30,17 +26,13 @@ FAMILIES: dict[str, Slices | None] = {"uniform": Uniform(2048), "default": None}
 def measure(
     setup: Setup, p: float, loc: float, slices: Slices | None, width: int, paper: bool
 ) -> dict[str, float | None]:
-    data = setup.load_data()
-    pl.seed_everything(setup.run.seed, verbose=False)
     rate = {"rate": 0.0} if paper else {}
-    method = rectified_lpjepa(loc=loc, p=p, width=width, slices=slices, seed=setup.run.seed, **rate)
-    learner, views = setup.learner(method, data), setup.view_maker(data)
+    recipe = partial(rectified_lpjepa, loc=loc, p=p, width=width, slices=slices, **rate)
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder) / "run")
-        workspace.start("")
-        feed = ViewedData(data, views, setup.run.batch, setup.run.seed)
-        training = fit(learner, feed, setup.run, workspace, None)
-    return {**judge(learner.cpu(), data, setup.load_probe_data(data), views, setup.run.batch).figures, **training}
+        here = replace(setup, run=replace(setup.run, folder=Path(folder) / "run", report=False))
+        run = Run.new(recipe, here).train()
+        run.judge()
+        return run.workspace.read_results()
 
 
 def main() -> None:
@@ -55,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.simplefilter("ignore")
-    setup = Setup(data=options.data, run=Run(epochs=options.epochs, batch=options.batch))
+    setup = Setup(data=options.data, run=RunSettings(epochs=options.epochs, batch=options.batch))
     print("   p    loc   slices  planned measured    clean   dead  backbone projector  rank  seconds", flush=True)
     for p in options.ps:
         for loc in options.locs:

@@ -13,15 +13,10 @@ import io
 import logging
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
-import pytorch_lightning as pl
-
-from jointlaw.evaluation._judge import judge
-from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.runs._trainer import fit
-from jointlaw.training._datamodule import ViewedData
+from jointlaw.runs import Run, RunSettings, Setup
 from jointlaw.training.recipes import RECIPES
 
 KEYS = (
@@ -36,18 +31,13 @@ KEYS = (
 
 
 def measure(setup: Setup, name: str) -> tuple[list[float], str]:
-    data = setup.load_data()
-    pl.seed_everything(setup.run.seed, verbose=False)
-    learner, views = setup.learner(RECIPES[name](), data), setup.view_maker(data)
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder) / "run")
-        workspace.start("")
-        feed = ViewedData(data, views, setup.run.batch, setup.run.seed)
+        here = replace(setup, run=replace(setup.run, folder=Path(folder) / "run", report=False))
         with contextlib.redirect_stdout(io.StringIO()):  # its progress lines would cut the table up
-            training = fit(learner, feed, setup.run, workspace, None)
-    judgement = judge(learner.cpu(), data, setup.load_probe_data(data), views, setup.run.batch)
-    figures = {**judgement.figures, **training}
-    said = [note.split(".")[0] for note in judgement.notes if note.startswith("Collapse")]
+            run = Run.new(name, here).train()
+        run.judge()
+        figures = run.workspace.read_results()
+    said = [note.split(".")[0] for note in run.notes if note.startswith("Collapse")]
     return [float("nan") if (value := figures[key]) is None else value for key in KEYS], "; ".join(said)
 
 
@@ -61,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    setup = Setup(data=options.data, run=Run(epochs=options.epochs, threads=options.threads))
+    setup = Setup(data=options.data, run=RunSettings(epochs=options.epochs, threads=options.threads))
     print(f"{'recipe':24s} backbone projector neighbours  rank  rank-z   active  seconds", flush=True)
     for name in options.recipes:
         (backbone, projector, neighbours, rank, rank_z, active, seconds), said = measure(setup, name)

@@ -1,4 +1,6 @@
 import copy
+import gc
+import pickle
 import subprocess
 import sys
 import weakref
@@ -10,6 +12,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from contracts.snapshots import snapshot
 from jointlaw.functional import _slicing as slicing
 from jointlaw.functional._characteristic import characteristic, sphere_characteristic
 from jointlaw.functional._dependence import hsic
@@ -25,6 +28,8 @@ from jointlaw.functional._families import (
     Uniform,
 )
 from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional._ordering import Unit
+from jointlaw.functional._tables import MOST, Tables
 from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.regularizers import (
@@ -253,17 +258,92 @@ def test_targets_keep_their_moments_in_a_half_precision_module() -> None:
     assert kurtosis - 3 == pytest.approx(3.0, abs=0.25)
 
 
-def test_the_law_moves_with_the_module_and_is_rebuilt_only_then() -> None:
-    distance = SlicedWasserstein(law)
-    held = distance.law
-    assert distance.law is held
-    distance.double()
-    assert distance.law is not held
+def test_the_law_moves_with_the_module() -> None:
+    distance = SlicedWasserstein(law).double()
     assert distance.law.loc.dtype == torch.float64
-    held = distance.law
     distance.load_state_dict(SlicedWasserstein(RectifiedGeneralizedGaussian(1.0, 0.5)).state_dict())
-    assert distance.law is not held
     assert float(distance.law.loc) == 0.5
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    [
+        SlicedWasserstein(law),
+        SlicedWasserstein(law, Uniform(8), TwoSample()),
+        SIGReg(Uniform(8)),
+        SphereSIGReg(),
+        VarianceCovariance(),
+        LogDetEntropy(),
+        HSIC(),
+    ],
+    ids=lambda regularizer: type(regularizer).__name__,
+)
+def test_forward_changes_nothing(regularizer: Regularizer) -> None:
+    before = snapshot(regularizer)
+    regularizer(embeddings(2, 16, 32).requires_grad_()).backward()
+    assert snapshot(regularizer) == before
+
+
+@pytest.fixture
+def tables_made(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The location of each law whose tables were begun in this test."""
+    made: list[float] = []
+    original = Unit.discretise
+    monkeypatch.setattr(
+        Unit, "discretise", lambda quantile: made.append(float(quantile.__self__.law.loc)) or original(quantile)
+    )
+    return made
+
+
+def rectified(loc: float, dtype: torch.dtype = torch.float32) -> SlicedWasserstein:
+    """A distance to a law that no other test has."""
+    return SlicedWasserstein(RectifiedGeneralizedGaussian(1.0, torch.tensor(loc, dtype=dtype)), Sparse(8))
+
+
+def test_equal_laws_share_their_tables(tables_made: list[float]) -> None:
+    z, distances = embeddings(16, 32), [rectified(0.125), rectified(0.125), copy.deepcopy(rectified(0.125))]
+    distances.append(pickle.loads(pickle.dumps(distances[0])))  # noqa: S301 (our own bytes)
+    values = torch.stack([distance(z) for distance in distances])
+    assert tables_made == [0.125]
+    assert torch.equal(values, values[0].expand(4))
+    rectified(0.25)(z)
+    assert tables_made == [0.125, 0.25]
+
+
+def test_tables_go_with_the_last_module_that_uses_them(tables_made: list[float]) -> None:
+    z, first, second = embeddings(16, 32), rectified(0.125), rectified(0.125)
+    first(z)
+    second(z)
+    store = weakref.ref(Tables.of(first.law))
+    del first
+    gc.collect()
+    assert store() is Tables.of(second.law)
+    del second
+    gc.collect()
+    assert store() is None
+    rectified(0.125)(z)
+    assert tables_made == [0.125, 0.125]
+
+
+@pytest.mark.parametrize("change", ["loaded", "in place"])
+def test_another_law_in_the_same_module_has_other_tables(change: str) -> None:
+    z, distance, other = embeddings(16, 32), rectified(0.125), rectified(0.5)
+    distance(z)
+    if change == "loaded":
+        distance.load_state_dict(other.state_dict())
+    else:
+        distance.fixed.loc.fill_(0.5)
+    assert torch.equal(distance(z), other(z))
+
+
+def test_a_store_keeps_a_limited_number_of_tables() -> None:
+    tables = Tables(law)
+    for batch in range(2, 2 + 2 * MOST):
+        tables.signs(1, batch, torch.device("cpu"), torch.float32)
+        tables.signs(1, 2, torch.device("cpu"), torch.float32)
+    batches = [batch for _, _, batch, _, _ in tables._kept]
+    assert len(batches) == MOST
+    assert batches[-2:] == [1 + 2 * MOST, 2]
 
 
 def test_the_module_copies_and_lies_in_a_bigger_module() -> None:

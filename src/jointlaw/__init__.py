@@ -1,25 +1,45 @@
 """jointlaw: choose or learn the law of joint embeddings, then train, infer and diagnose with it.
 
-This module brings the mathematics: importing it loads torch, NumPy and SciPy, no training framework, and changes no
-global state. Training lives in ``jointlaw.training``, judging in ``jointlaw.evaluation``.
+The law of the embeddings is an object. Choose one, or learn one, and use it for everything:
+
+>>> from jointlaw import RectifiedGeneralizedGaussian, SlicedWasserstein
+>>> law = RectifiedGeneralizedGaussian.with_activity(0.1)     # "10 % of the units fire"
+>>> z = law.sample((256, 64))
+>>> distance = SlicedWasserstein(law)                          # how far a batch is from the law
+>>> bool(distance(z) < distance(z + 1))
+True
+
+- `jointlaw.laws`: distributions of one unit, and joint laws of context and target that can be conditioned on.
+- `jointlaw.densities`: modules that learn joint laws; `jointlaw.regularizers`, `jointlaw.banks`, `jointlaw.objectives`:
+  what training minimises; `jointlaw.functional`: the formulas; `jointlaw.networks`: small networks.
+- `jointlaw.data`, `jointlaw.views`, `jointlaw.training`: samples, augmentations, the learner and its recipes.
+- `jointlaw.evaluation`, `jointlaw.generation`, `jointlaw.report`: figures, draws, pages.
+- `Run`: all of it in a folder; `load_encoder`: a trained network as a function.
+
+Importing this module loads nothing else; a name is imported when it is first asked for, and no global state changes.
 """
 
-from jointlaw.densities import Density, fit_gaussian, fit_mixture
-from jointlaw.laws import (
-    GeneralizedGaussian,
-    JointGaussian,
-    JointMixture,
-    Law,
-    RectifiedGeneralizedGaussian,
-    TruncatedGeneralizedGaussian,
-)
-from jointlaw.networks import MLP, ConvEncoder, MLPEncoder, Projector
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.objectives._objective import Objective
-from jointlaw.regularizers import Regularizer, SlicedWasserstein
-from jointlaw.types import Embeddings, Outcome, Views
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from jointlaw._lazy import attach
+
+if TYPE_CHECKING:
+    from jointlaw.densities import Density, fit_gaussian, fit_mixture
+    from jointlaw.laws import (
+        GeneralizedGaussian,
+        JointGaussian,
+        JointMixture,
+        Law,
+        RectifiedGeneralizedGaussian,
+        TruncatedGeneralizedGaussian,
+    )
+    from jointlaw.networks import MLP, ConvEncoder, MLPEncoder, Projector
+    from jointlaw.objectives import LeJEPA, Objective, RectifiedLpJEPA, VICReg
+    from jointlaw.regularizers import Regularizer, SIGReg, SlicedWasserstein
+    from jointlaw.runs import Run, Setup, load_encoder
+    from jointlaw.types import Embeddings, Outcome, Views
+
+__version__ = "0.2.0"
 
 __all__ = [
     "MLP",
@@ -30,6 +50,7 @@ __all__ = [
     "JointGaussian",
     "JointMixture",
     "Law",
+    "LeJEPA",
     "MLPEncoder",
     "Objective",
     "Outcome",
@@ -37,9 +58,25 @@ __all__ = [
     "RectifiedGeneralizedGaussian",
     "RectifiedLpJEPA",
     "Regularizer",
+    "Run",
+    "SIGReg",
+    "Setup",
     "SlicedWasserstein",
     "TruncatedGeneralizedGaussian",
+    "VICReg",
     "Views",
     "fit_gaussian",
     "fit_mixture",
+    "load_encoder",
 ]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    densities="Density fit_gaussian fit_mixture",
+    laws="GeneralizedGaussian JointGaussian JointMixture Law RectifiedGeneralizedGaussian TruncatedGeneralizedGaussian",
+    networks="MLP ConvEncoder MLPEncoder Projector",
+    objectives="LeJEPA Objective RectifiedLpJEPA VICReg",
+    regularizers="Regularizer SIGReg SlicedWasserstein",
+    runs="Run Setup load_encoder",
+    types="Embeddings Outcome Views",
+)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: a reader sees the old content or the new one, never a part."""
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -51,3 +52,17 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a binary file."""
     with replacing(path) as file:
         file.write(content)
+
+
+def metadata(content: bytes) -> dict[str, str]:
+    """The texts that a safetensors file carries beside its tensors.
+
+    Raises:
+        ValueError: if it is no such file, or carries none.
+    """
+    size = int.from_bytes(content[:8], "little")
+    try:
+        found = json.loads(content[8 : 8 + size])["__metadata__"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"expected a safetensors file with metadata, found another one ({error})") from error
+    return {str(name): str(value) for name, value in found.items()}

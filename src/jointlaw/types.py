@@ -39,10 +39,13 @@ class Outcome(NamedTuple):
     Attributes:
         loss: the scalar to differentiate.
         terms: detached, unweighted scalars to log.
+        posterior: detached ``[M]``, the log-weights of a bank's slots once the batch is seen, where the objective has a
+            bank that weighs: handed to ``Objective.update`` they need not be formed again.
     """
 
     loss: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
+    posterior: Float[Tensor, " slots"] | None = None
 
     @classmethod
     def weigh(cls, **terms: tuple[float, Tensor]) -> "Outcome":

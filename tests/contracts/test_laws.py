@@ -52,7 +52,8 @@ def test_integrates_to_one_with_atoms_counted(law):
     ends = [lowest, loc, loc + 1, math.inf] if loc > lowest else [0.0, 1.0, math.inf]
     pairs = itertools.pairwise(ends)
     parts = [integrate.quad(density, a, b, epsabs=1e-11, epsrel=1e-10, limit=200)[0] for a, b in pairs]
-    silent = 1 - float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 0.0
+    silent = 1 - float(law.activity)
+    assert (silent > 0) == isinstance(law, RectifiedGeneralizedGaussian)
     if silent:
         assert density(0.0) == pytest.approx(silent, rel=1e-12)
     assert sum(parts) + silent == pytest.approx(1, abs=1e-7)

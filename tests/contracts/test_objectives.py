@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from contracts.snapshots import snapshot
 from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.densities import (
     RBF,
@@ -139,9 +140,18 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def test_forward_leaves_all_state_untouched(objective: Objective) -> None:
-    before = state(objective)
+    """Attributes that no state_dict shows included."""
+    before = snapshot(objective)
     objective(embeddings()).loss.backward()
-    assert same(before, state(objective))
+    assert snapshot(objective) == before
+
+
+def test_update_gives_the_same_with_the_outcome_and_without(case: Case, objective: Objective) -> None:
+    z = embeddings()
+    twin = copy.deepcopy(objective)
+    twin.update(z)
+    objective.update(z, objective(z))
+    assert same(state(twin), state(objective))
 
 
 def test_forward_is_repeatable_until_update(case: Case, objective: Objective) -> None:
@@ -156,6 +166,17 @@ def test_update_changes_state_where_there_is_any(case: Case, objective: Objectiv
     before = state(objective)
     objective.update(embeddings())
     assert same(before, state(objective)) != case.moves
+
+
+def test_what_judges_the_embeddings_has_the_law_of_the_objective(objective: Objective) -> None:
+    law, matcher = objective.law, objective.matcher
+    assert (law is None) == (matcher is None)
+    assert (law is None) != isinstance(objective, RectifiedLpJEPA | LeJEPA)
+    if law is not None and matcher is not None:
+        assert type(matcher.law) is type(law)
+        assert {name: float(x) for name, x in matcher.law.tensors.items()} == {
+            name: float(x) for name, x in law.tensors.items()
+        }
 
 
 def test_terms_are_detached_scalars_and_their_weighted_sum_is_the_loss(case: Case, objective: Objective) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from jointlaw.densities import Diagonal, ExpectationMaximization, Fitted, Spherical, fit_gaussian, fit_mixture
+from jointlaw.laws import RectifiedGeneralizedGaussian
 
 
 @pytest.fixture
@@ -79,6 +80,13 @@ def test_a_fitted_law_is_held_as_it_is(x):
     assert torch.equal(density(x[:, :2]).log_prob(x[:, 2:]), law.given(x[:, :2]).log_prob(x[:, 2:]))
     assert density.float()().loc.dtype == torch.float32
     assert law.loc.dtype == torch.float64
+
+
+def test_the_law_of_one_unit_has_no_context():
+    density = Fitted(RectifiedGeneralizedGaussian(1.0))
+    assert float(density().loc) == 0
+    with pytest.raises(ValueError, match="expected no context"):
+        density(torch.zeros(2, 1))
 
 
 def test_what_the_density_holds_is_its_own(x):

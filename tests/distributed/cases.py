@@ -43,7 +43,7 @@ class Alone(Objective):
     def forward(self, z: Embeddings) -> Outcome:
         return Outcome.weigh(value=(1.0, self.regularizer(z.context)))
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         self.regularizer.update()
 
 

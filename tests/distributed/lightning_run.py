@@ -19,7 +19,7 @@ from distributed.processes import BATCH, DIM, INPUTS, STEPS, Moments, samples
 from jointlaw.distributed import rank, world_size
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.runs._setup import Run
+from jointlaw.runs._setup import RunSettings
 from jointlaw.runs._trainer import choose_strategy
 from jointlaw.training._learner import Learner
 from jointlaw.types import Views
@@ -58,7 +58,7 @@ def main(devices: int, file: str) -> None:
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=devices,
-        strategy=choose_strategy(Run(devices=devices, folder=Path(file).parent)),
+        strategy=choose_strategy(RunSettings(devices=devices, folder=Path(file).parent)),
         max_epochs=1,
         logger=False,
         enable_checkpointing=False,

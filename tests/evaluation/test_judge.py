@@ -12,7 +12,7 @@ from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._judge import judge, probe_figures
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives import LeJEPA, RectifiedLpJEPA
 from jointlaw.objectives._objective import Objective
 from jointlaw.training._datamodule import clean_views, drawn_views
 from jointlaw.training._learner import Learner
@@ -87,6 +87,18 @@ def test_without_labels_there_is_no_probe_and_a_note_says_so(data: Data) -> None
     judgement = judge(learner(), data, None, view_maker(digits()), 128)
     assert judgement.figures["probe.backbone.accuracy"] is None
     assert "--probe-data" in judgement.notes[0]
+
+
+def test_lejepa_is_judged_against_the_standard_normal_law(data: Data) -> None:
+    figures = judge(learner(LeJEPA()), data, None, view_maker(digits()), 128).figures
+    assert figures["sparsity.l0_expected"] == 1.0
+    assert figures["entropy.expected"] == pytest.approx(0.5 * math.log(2 * math.pi * math.e))
+    floor, value, collapse = (figures[f"matching.{name}"] for name in ("floor", "value", "collapse"))
+    assert floor is not None
+    assert value is not None
+    assert collapse is not None
+    assert floor < value
+    assert floor < collapse
 
 
 def test_without_a_law_there_is_no_distance_to_it(data: Data) -> None:

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from jointlaw.functional import _ordering as ordering
 from jointlaw.functional._families import Axes, FastOrthogonal, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.functional._tables import Tables
 from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 
@@ -32,7 +33,7 @@ def error(law, slices: Slices, width: int) -> float:
     generator = Generator().manual_seed(2)
     z = torch.zeros(1, BATCH, width)
     units = drawn(law)[:width]
-    expected = OrderStatistics().of(law, z, generator)
+    expected = OrderStatistics().of(law, z, generator, Tables.of(law))
     squares = []
     for _, block in slices.blocks(units[:, :BATCH], generator):
         sample = block.project(units).view(block.count, DRAWS, BATCH).sort(dim=-1).values.mean(dim=1, keepdim=True)
@@ -137,7 +138,7 @@ def test_narrow_dense_slices_have_a_quarter_of_the_error_of_one_draw(width: int)
     truth = block.project(units).view(40, DRAWS, BATCH).sort(dim=-1).values.mean(dim=1, keepdim=True)
 
     def rms(targets, seed: int) -> Tensor:
-        return (targets.of(sparse, z, Generator().manual_seed(seed))(block) - truth).square().mean()
+        return (targets.of(sparse, z, Generator().manual_seed(seed), Tables.of(sparse))(block) - truth).square().mean()
 
     ours, draw = (
         torch.stack([rms(targets, i) for i in range(6)]).mean() for targets in (OrderStatistics(), TwoSample())
@@ -152,7 +153,7 @@ def test_tables_are_computed_once_per_law_and_batch(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ordering.Unit, "discretise", lambda quantile: calls.append(1) or original(quantile))
     z = torch.zeros(1, 32, 64)
     for _ in range(3):
-        expected = OrderStatistics().of(law, z, Generator().manual_seed(0))
+        expected = OrderStatistics().of(law, z, Generator().manual_seed(0), Tables.of(law))
         for _, block in Sparse(8).blocks(z[0].T, Generator().manual_seed(0)):
             expected(block)
     assert len(calls) == 1
@@ -161,7 +162,7 @@ def test_tables_are_computed_once_per_law_and_batch(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("slices", [Axes(), Sparse(9), FastOrthogonal(64), Uniform(9)])
 def test_targets_ascend_and_keep_the_mean_of_the_projection(slices: Slices) -> None:
     z = torch.zeros(2, 50, 64, dtype=torch.float64)
-    expected = OrderStatistics().of(sparse, z, Generator().manual_seed(0))
+    expected = OrderStatistics().of(sparse, z, Generator().manual_seed(0), Tables.of(sparse))
     for _, block in slices.blocks(z[0].T, Generator().manual_seed(0)):
         target = expected(block)
         assert target.shape == (block.count, 1, 50)
@@ -174,7 +175,7 @@ def test_two_sample_targets_are_sorted_projections_of_the_law() -> None:
     z = torch.zeros(2, 30, 64)
     for shared, samples in ((True, 1), (False, 2)):
         drawn_law = mild.draw((samples * 30, 64), Generator().manual_seed(5)).T
-        target = TwoSample(shared).of(mild, z, Generator().manual_seed(5))
+        target = TwoSample(shared).of(mild, z, Generator().manual_seed(5), Tables.of(mild))
         [(_, block)] = list(Axes().blocks(z[0].T, Generator().manual_seed(0)))
         assert torch.equal(target(block), drawn_law.view(64, samples, 30).sort(dim=-1).values)
 
@@ -185,6 +186,8 @@ def test_dense_slices_of_512_units_are_off_by_what_the_docstring_says() -> None:
     units = sharp.draw((draws * BATCH, 512), Generator().manual_seed(1)).T.contiguous()
     [(_, block)] = list(Uniform(12).blocks(units, Generator().manual_seed(2)))
     truth = block.project(units).view(12, draws, BATCH).sort(dim=-1).values.mean(dim=1, keepdim=True)
-    expected = OrderStatistics().of(sharp, torch.zeros(1, BATCH, 512), Generator().manual_seed(0))(block)
+    expected = OrderStatistics().of(sharp, torch.zeros(1, BATCH, 512), Generator().manual_seed(0), Tables.of(sharp))(
+        block
+    )
     error = (expected - truth).square().mean().sqrt() / sharp.variance.sqrt()
     assert error < math.hypot(0.015, 0.2 / math.sqrt(draws))

@@ -161,15 +161,16 @@ def test_a_bank_that_is_not_full_contrasts_with_its_real_entries_only() -> None:
 
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
-def test_update_after_forward_equals_update_alone_bit_for_bit(symmetric: bool, threshold: float) -> None:
+def test_update_with_the_outcome_equals_update_alone_bit_for_bit(symmetric: bool, threshold: float) -> None:
     handed, formed = (
         moco(Particles(SIZE, DIM, 0.5, threshold=threshold), symmetric=symmetric).float() for _ in range(2)
     )
     for seed in range(8):
         z = embeddings(seed, dtype=torch.float32)
-        handed(z).loss.backward()
+        outcome = handed(z)
+        outcome.loss.backward()
         seen = Embeddings(z.context.detach(), z.target)
-        handed.update(seen)
+        handed.update(seen, outcome)
         formed.update(seen)
     assert int(handed.bank.counts.sum()) >= SIZE
     assert all(torch.equal(a, b) for a, b in zip(handed.bank.buffers(), formed.bank.buffers(), strict=True))
@@ -179,46 +180,19 @@ def test_the_logits_of_the_forward_pass_are_not_formed_again(monkeypatch: pytest
     objective, z, calls = filled(moco(Particles(SIZE, DIM, 0.5))), embeddings(0), []
     original = contrastive.against
     monkeypatch.setattr(contrastive, "against", lambda *rest, **options: calls.append(1) or original(*rest, **options))
-    objective(z).loss.backward()
-    objective.update(Embeddings(z.context.detach(), z.target))
+    outcome = objective(z)
+    outcome.loss.backward()
+    objective.update(Embeddings(z.context.detach(), z.target), outcome)
     assert len(calls) == 1
 
 
-def test_sums_of_another_batch_or_of_a_changed_one_are_not_used() -> None:
-    reference, objective = (filled(moco(Particles(SIZE, DIM, 0.5))) for _ in range(2))
-    z, other = embeddings(0), embeddings(1)
-    reference.update(Embeddings(z.context.detach(), z.target))
-    objective(other)  # a look at another batch in between
-    objective.update(Embeddings(z.context.detach(), z.target))
-    assert torch.equal(reference.bank.counts, objective.bank.counts)
-    again = Embeddings(other.context.detach().clone(), other.target)
-    objective(again)
-    again.context.copy_(z.context.detach())  # the same memory, another content
-    objective.update(Embeddings(again.context, z.target))
-    reference.update(Embeddings(z.context.detach(), z.target))
-    assert torch.equal(reference.bank.embeddings, objective.bank.embeddings)
-    assert torch.equal(reference.bank.counts, objective.bank.counts)
-
-
-def test_sums_of_another_bank_are_not_used() -> None:
-    reference, objective = (filled(moco(Particles(SIZE, DIM, 0.5))) for _ in range(2))
-    z, saved = embeddings(0), copy.deepcopy(objective.state_dict())
-    saved["bank.embeddings"] = saved["bank.embeddings"].flip(1)
-    objective(z)
-    for each in (reference, objective):
-        each.load_state_dict(saved)
-        each.update(Embeddings(z.context.detach(), z.target))
-    assert torch.equal(reference.bank.counts, objective.bank.counts)
-
-
-def test_a_look_in_inference_mode_is_allowed() -> None:
-    reference, objective = (filled(moco(Particles(SIZE, DIM, 0.5))) for _ in range(2))
-    z = embeddings(0)
-    with torch.inference_mode():
-        objective(embeddings(1))
-    for each in (reference, objective):
-        each.update(Embeddings(z.context.detach(), z.target))
-    assert torch.equal(reference.bank.counts, objective.bank.counts)
+def test_only_a_bank_that_weighs_gets_a_posterior() -> None:
+    assert filled(moco(FIFO(SIZE, DIM)))(embeddings(0)).posterior is None
+    objective = filled(moco(Particles(SIZE, DIM, 0.5)))
+    posterior = objective(embeddings(0)).posterior
+    assert posterior is not None
+    assert posterior.shape == (objective.bank.occupied,)
+    assert not posterior.requires_grad
 
 
 @pytest.mark.parametrize("kind", [SimCLR, NCL, lambda: filled(moco()).float()])

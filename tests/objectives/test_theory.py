@@ -23,7 +23,8 @@ from jointlaw.functional._contrast import unit
 from jointlaw.functional._families import Eigen, Uniform
 from jointlaw.functional._moments import covariance_penalty, variance_hinge
 from jointlaw.functional._slicing import Block
-from jointlaw.functional._targets import Sorted, Targets, UnitLaw
+from jointlaw.functional._tables import Tables, UnitLaw
+from jointlaw.functional._targets import Sorted, Targets
 from jointlaw.laws import GeneralizedGaussian, JointMixture
 from jointlaw.objectives._contrastive import MoCo
 from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, joined_both_ways
@@ -296,7 +297,7 @@ def test_infonce_is_the_conditional_likelihood_up_to_a_constant_where_the_target
 class NormalScores(Targets):
     """For every slice the same standard normal scores, of mean 0 and variance 1 to rounding."""
 
-    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator) -> Sorted:
+    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator, tables: Tables) -> Sorted:
         places = (torch.arange(embeddings.shape[1], dtype=embeddings.dtype) + 0.5) / embeddings.shape[1]
         scores = torch.special.ndtri(places)
         scores = scores / scores.square().mean().sqrt()

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
-from jointlaw.cli._main import main, open_run
-from jointlaw.evaluation._joint import representations, view_pairs
-from jointlaw_papers.classifier import train_classifier
-from jointlaw.generation._decoder import load_decoder
+from jointlaw import Run
+from jointlaw.cli import main
+from jointlaw.evaluation._joint import Target, view_pairs
+from jointlaw.runs._decode import load_decoder
 from jointlaw.data._sources import load
 
 TRAIN = ["train", "vicreg", "--encoder=mlp", "--width=16", "--run.epochs=2", "--run.threads=1", "--run.precision=32"]
@@ -24,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a density and a decoder of its features."""
     folder = tmp_path_factory.mktemp("generate") / "run"
     assert main([*TRAIN, "--run.report=false", f"--run.folder={folder}"]) == 0
-    assert main(["fit", str(folder), "--components=4", "--dim=4"]) == 0
+    assert main(["fit", str(folder), "--density.components=4", "--dim=4"]) == 0
     assert main(["decode", str(folder), "--epochs=20"]) == 0
     return folder
 
@@ -47,8 +46,8 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def test_a_decoder_is_kept_and_judged_on_held_out_images(run: Path) -> None:
-    trained = load_decoder(run / "decoder.safetensors")
-    assert trained.how.epochs == 20
+    trained = load_decoder(Run.open(run))
+    assert trained.settings.epochs == 20
     assert trained.decoder.shape == (1, 8, 8)
     assert trained.surface.positive  # features of a rectified layer
     figures = json.loads((run / "results.json").read_text())
@@ -73,15 +72,14 @@ def test_samples_are_written_judged_and_repeatable(copy: Path) -> None:
 
 
 def test_a_view_may_predict_its_clean_sample(copy: Path) -> None:
-    project = open_run(copy)
-    data = project.setup.load_data()
-    rest = (project.trained(data), data.held_out, project.setup.view_maker(data), 128)
-    to_view, to_clean = (view_pairs(*rest, 0, "features", target) for target in ("view", "clean"))
+    run = Run.open(copy)
+    rest = (run.embedder, run.data.held_out, 0)
+    to_view, to_clean = (view_pairs(*rest, target=target) for target in Target)
     assert torch.equal(to_clean.context, to_view.context)
-    assert torch.equal(to_clean.target, representations(*rest, "features"))
+    assert torch.equal(to_clean.target, run.embedder.clean(run.data.held_out).features)
     assert not torch.equal(to_clean.target, to_view.target)
     assert "cropped" in sampled_page(copy)
-    assert main(["fit", str(copy), "--components=4", "--dim=4", "--target=clean"]) == 0
+    assert main(["fit", str(copy), "--density.components=4", "--dim=4", "--target=clean"]) == 0
     figures = json.loads((copy / "results.json").read_text())
     assert not [name for name in figures if name.startswith("samples.")]  # they were another density's
     assert "--target=clean" in (copy / "density.html").read_text()
@@ -124,29 +122,13 @@ def test_what_is_missing_is_named_with_its_command(
 
 
 def test_a_density_of_another_part_is_refused(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", str(copy), "--components=4", "--dim=4", "--part=embeddings"]) == 0
+    assert main(["fit", str(copy), "--density.components=4", "--dim=4", "--which=embeddings"]) == 0
     assert main(["sample", str(copy)]) == 2
-    assert "--part=embeddings" in capsys.readouterr().err
+    assert "--which=embeddings" in capsys.readouterr().err
 
 
 def test_a_network_completes_but_does_not_draw_freely(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", str(copy), "--density=network", "--components=2", "--dim=4", "--epochs=1"]) == 0
+    assert main(["fit", str(copy), "--density=Network", "--density.components=2", "--dim=4", "--density.epochs=1"]) == 0
     assert main(["sample", str(copy)]) == 2
-    assert "--density=mixture" in capsys.readouterr().err
+    assert "--density=Mixture" in capsys.readouterr().err
     assert main(["sample", str(copy), "--given=left", "--count=8"]) == 0
-
-
-def test_a_classifier_is_trained_once(tmp_path: Path) -> None:
-    source = load("digits").train
-    path = tmp_path / "classifier.safetensors"
-    first = train_classifier(source, path, epochs=4)
-    assert first.accuracy(load("digits").held_out) > 0.85
-    kept = load_file(path)
-    save_file({**kept, "head.bias": kept["head.bias"] + 1}, path, {"epochs": "4", "seed": "0"})
-    again = train_classifier(source, path, epochs=4)
-    torch.testing.assert_close(again.head.bias, first.head.bias + 1)
-    features, label = again.read(source.read(torch.arange(5)))
-    assert features.shape == (5, 128)
-    assert label.shape == (5,)
-    with pytest.raises(ValueError, match="'epochs': '5'"):
-        train_classifier(source, path, epochs=5)

@@ -27,7 +27,7 @@ from jointlaw.runs._history import read_history
 from jointlaw.training._learner import Learner
 from jointlaw.training._online import OnlineProbe
 from jointlaw.runs._trainer import choose_accelerator, choose_precision, choose_strategy, fit
-from jointlaw.runs._setup import Run
+from jointlaw.runs._setup import RunSettings
 from jointlaw.data._sources import load
 from jointlaw.views._makers import digits, view_maker
 from jointlaw.runs._folder import Workspace
@@ -63,7 +63,7 @@ def learner() -> Learner:
 
 
 def train(folder: Path, resume: bool = False, epochs: int = 3, **settings: Any) -> dict[str, float]:
-    run = Run(folder=folder, epochs=epochs, precision="32", accelerator="cpu", resume=resume, **settings)
+    run = RunSettings(folder=folder, epochs=epochs, precision="32", accelerator="cpu", resume=resume, **settings)
     workspace = Workspace(folder)
     if not resume:
         workspace.start("{}")
@@ -228,20 +228,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) 
 
 def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_accelerator(Run()) == choose_accelerator(Run(accelerator="cpu")) == "cpu"
+    assert choose_accelerator(RunSettings()) == choose_accelerator(RunSettings(accelerator="cpu")) == "cpu"
     with pytest.raises(ValueError, match=r"expected 1 CUDA GPU.*found 0"):
-        choose_accelerator(Run(accelerator="gpu"))
+        choose_accelerator(RunSettings(accelerator="gpu"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert choose_accelerator(Run()) == choose_accelerator(Run(devices=-1, folder=tmp_path)) == "cuda"
+    assert choose_accelerator(RunSettings()) == choose_accelerator(RunSettings(devices=-1, folder=tmp_path)) == "cuda"
     with pytest.raises(ValueError, match=r"expected 4 CUDA GPU.*found 2"):
-        choose_accelerator(Run(devices=4, folder=tmp_path))
+        choose_accelerator(RunSettings(devices=4, folder=tmp_path))
 
 
 def test_precision_is_what_was_asked_for() -> None:
-    assert choose_precision(Run(precision="32")) == "32"
-    assert choose_precision(Run(precision="bf16")) == "bf16"
-    assert choose_precision(Run(precision="auto", accelerator="cpu")) in ("32", "bf16")
+    assert choose_precision(RunSettings(precision="32")) == "32"
+    assert choose_precision(RunSettings(precision="bf16")) == "bf16"
+    assert choose_precision(RunSettings(precision="auto", accelerator="cpu")) in ("32", "bf16")
 
 
 @pytest.mark.slow
@@ -267,8 +267,8 @@ def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
 
 def test_several_processes_do_not_send_banks_around(tmp_path: Path) -> None:
     """They are equal on all of them (see the tests of processes), so handing them out would be cost alone."""
-    assert choose_strategy(Run(devices=1)) == "auto"
-    several = choose_strategy(Run(devices=2, folder=tmp_path))
+    assert choose_strategy(RunSettings(devices=1)) == "auto"
+    several = choose_strategy(RunSettings(devices=2, folder=tmp_path))
     assert isinstance(several, DDPStrategy)
     assert several._ddp_kwargs == {"broadcast_buffers": False}
 

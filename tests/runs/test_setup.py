@@ -32,7 +32,7 @@ def test_vectors_are_standardised_by_their_training_samples(tmp_path: Path) -> N
     x = np.random.default_rng(0).normal([3.0, -50.0, 7.0], [10.0, 0.01, 0.0], (400, 3))
     setup = saved(tmp_path, x)
     data = setup.load_data()
-    clean = setup.view_maker(data).clean(data.train.read(torch.arange(len(data.train))))
+    clean = setup.settled(data).view_maker().clean(data.train.read(torch.arange(len(data.train))))
     torch.testing.assert_close(clean.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
     torch.testing.assert_close(clean.std(0, correction=0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-3, rtol=0)
 
@@ -48,7 +48,7 @@ def test_very_wide_vectors_share_one_mean(tmp_path: Path) -> None:
 def test_digits_come_out_with_mean_zero_and_deviation_one() -> None:
     setup = Setup(data="digits")
     data = setup.load_data()
-    clean = setup.view_maker(data).clean(data.train.read(torch.arange(len(data.train))))
+    clean = setup.settled(data).view_maker().clean(data.train.read(torch.arange(len(data.train))))
     assert float(clean.mean()) == pytest.approx(0, abs=1e-3)
     assert float(clean.std()) == pytest.approx(1, abs=1e-3)
 
@@ -58,8 +58,8 @@ def test_a_second_function_makes_clean_views(tmp_path: Path, monkeypatch: pytest
     name = Path(__file__).stem
     data = Setup(data="digits").load_data()
     batch = data.train.read(torch.arange(16))
-    maker = Setup(data="digits", views=f"{name}:mirrored:plain").view_maker(data)
+    maker = Setup(data="digits", views=f"{name}:mirrored:plain").view_maker()
     torch.testing.assert_close(maker.clean(batch), batch.float() / 255)
     assert not torch.equal(maker(batch, torch.Generator().manual_seed(0))[0], batch.float() / 255)
     with pytest.raises(ValueError, match="module:function"):
-        Setup(data="digits", views=f"{name}:mirrored:absent").view_maker(data)
+        Setup(data="digits", views=f"{name}:mirrored:absent").view_maker()

@@ -4,21 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
-from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.networks import Projector
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.training._learner import Learner
-from jointlaw.runs._folder import Workspace, differing_keys, environment, write_text
-from jointlaw.types import Embeddings
+from jointlaw.runs._folder import Workspace, differing_keys, environment
 
-CONFIG = "method: m\np: 1.0\nrun:\n  folder: a\n  seed: 0\n  resume: false\n"
-
-
-def learner(width: int = 4) -> Learner:
-    objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian(1.0))
-    return Learner(nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6)), Projector(6, width), objective)
+CONFIG = {"method": "m", "p": 1.0, "run": {"folder": "a", "seed": 0, "resume": False}}
 
 
 @pytest.fixture
@@ -29,7 +18,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_a_new_folder_holds_configuration_and_environment(workspace: Workspace) -> None:
-    assert workspace.config.read_text() == CONFIG
+    assert workspace.read_config() == CONFIG
     assert f"torch {torch.__version__.split('+')[0]}" in (workspace.folder / "environment.txt").read_text()
     assert "jointlaw 0." in environment()
 
@@ -55,12 +44,12 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_resume_names_the_differing_keys(workspace: Workspace) -> None:
     torch.save({"global_step": 3}, workspace.last)
     with pytest.raises(ValueError, match=r"p \(1\.0 -> 2\.0\); run\.seed \(0 -> 3\)\."):
-        workspace.resume(CONFIG.replace("p: 1.0", "p: 2.0").replace("seed: 0", "seed: 3"))
+        workspace.resume({**CONFIG, "p": 2.0, "run": {"folder": "a", "seed": 3, "resume": False}})
 
 
 def test_resume_may_differ_in_what_is_not_learned(workspace: Workspace) -> None:
     torch.save({"global_step": 3}, workspace.last)
-    workspace.resume(CONFIG.replace("folder: a", "folder: b").replace("false", "true") + "  threads: 3\n")
+    workspace.resume({**CONFIG, "run": {"folder": "b", "seed": 0, "resume": True, "threads": 3}})
 
 
 def test_resume_without_checkpoint_or_run_is_refused(workspace: Workspace, tmp_path: Path) -> None:
@@ -87,44 +76,39 @@ def test_only_a_folder_that_cannot_be_gone_on_with_is_abandoned(workspace: Works
     assert not workspace.folder.exists()
 
 
-def test_weights_come_back_as_they_were(workspace: Workspace) -> None:
-    trained, fresh = learner(), learner()
-    workspace.save_weights(trained)
-    workspace.load_weights(fresh)
-    for name in ("encoder", "projector"):
-        state = trained.get_submodule(name).state_dict()
-        for key, value in fresh.get_submodule(name).state_dict().items():
-            assert torch.equal(value, state[key])
+def test_a_file_of_weights_comes_back_and_a_changed_byte_is_named(workspace: Workspace) -> None:
+    workspace.note((1, 8, 8), ("zero", "one"))
+    workspace.write_weights("encoder.safetensors", b"weights")
+    workspace.write_weights("decoder.safetensors", b"more")
+    assert workspace.read_weights("encoder.safetensors", "") == b"weights"
+    assert workspace.read_facts()["classes"] == ["zero", "one"]
+    (workspace.folder / "decoder.safetensors").write_bytes(b"mord")
+    with pytest.raises(ValueError, match=r"decoder\.safetensors: expected the weights that were written here"):
+        workspace.read_weights("decoder.safetensors", "")
+    assert workspace.read_weights("encoder.safetensors", "") == b"weights"
 
 
-def test_weights_hold_what_the_objective_needs_to_activate(workspace: Workspace) -> None:
-    trained, fresh = learner(), learner()
-    trained.objective.update(Embeddings(*[torch.randn(2, 8, 4)] * 2))
-    workspace.save_weights(trained)
-    workspace.load_weights(fresh)
-    z = torch.randn(3, 4)
-    torch.testing.assert_close(fresh.objective.activate(z), trained.objective.activate(z))
-    assert not torch.equal(fresh.objective.activate(z), z.relu())
+def test_missing_weights_and_facts_are_refused(workspace: Workspace) -> None:
+    with pytest.raises(ValueError, match=r"encoder\.safetensors: expected a file of weights, found none. Train first"):
+        workspace.read_weights("encoder.safetensors", "Train first.")
+    with pytest.raises(ValueError, match=r"expected a run folder with run\.json"):
+        workspace.read_facts()
+    workspace.facts.write_text("[]")
+    with pytest.raises(ValueError, match="expected the facts of a run"):
+        workspace.read_facts()
 
 
-def test_other_weights_are_refused(workspace: Workspace) -> None:
-    workspace.save_weights(learner(width=7))
-    with pytest.raises(ValueError, match="expected the weights of this projector"):
-        workspace.load_weights(learner())
+def test_noting_the_data_again_keeps_the_digests(workspace: Workspace) -> None:
+    workspace.note((5,), ())
+    workspace.write_weights("encoder.safetensors", b"weights")
+    workspace.note((5,), ("a",))
+    assert workspace.read_weights("encoder.safetensors", "") == b"weights"
 
 
-def test_missing_and_corrupt_weights_are_refused(workspace: Workspace) -> None:
-    with pytest.raises(ValueError, match="the run has not ended"):
-        workspace.load_weights(learner())
-    workspace.weights.write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match="expected a safetensors file"):
-        workspace.load_weights(learner())
-
-
-def test_text_is_replaced_in_one_go(tmp_path: Path) -> None:
-    write_text(tmp_path / "a.txt", "old")
-    write_text(tmp_path / "a.txt", "new")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "new")]
+def test_figures_are_added_and_stale_ones_dropped(workspace: Workspace) -> None:
+    workspace.add_results({"a.x": 1.0, "b": None})
+    workspace.add_results({"c": 2.0}, "a.")
+    assert workspace.read_results() == {"b": None, "c": 2.0}
 
 
 def test_absent_and_null_settings_are_equal() -> None:

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from jointlaw.data._sources import load
-from jointlaw.evaluation._judge import judge
+from jointlaw.evaluation import Embedder, judge
 from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run, Setup
+from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
-from jointlaw.training._health import Health, Limits, health, health_figures, symptoms
 from jointlaw.training._datamodule import ViewedData
+from jointlaw.training._health import Health, Limits, health, health_figures, symptoms
 from jointlaw.training._learner import Learner
 from jointlaw.training.recipes import RECIPES
 from jointlaw.types import Embeddings, Outcome
@@ -77,15 +77,16 @@ def test_figures_hold_signs_beside_their_limits() -> None:
 
 def test_a_recipe_s_own_limits_reach_alarm_and_judgement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Limits that no run can keep: both speak up."""
-    setup = Setup(encoder="mlp", run=Run(epochs=2, threads=1, precision="32"))
+    setup = Setup(encoder="mlp", run=RunSettings(epochs=2, threads=1, precision="32"))
     data = setup.load_data()
+    setup = setup.settled(data)
     method = RECIPES["vicreg"]()._replace(limits=Limits(rank=1.0))
-    learner, views = setup.learner(method, data), setup.view_maker(data)
+    learner, views = setup.learner(method, data.train.shape), setup.view_maker()
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
+    workspace.start({})
     fit(learner, ViewedData(data, views, 256, seed=0), setup.run, workspace, None)
     assert "effective dimensions of 256 (fewer than 256)" in capsys.readouterr().err
-    judgement = judge(learner, data, None, views, 256)
+    judgement = judge(Embedder(learner, views), data)
     assert any("fewer than 256" in note for note in judgement.notes)
     assert judgement.figures["health.limit.rank"] == 256
 
@@ -96,12 +97,13 @@ def test_the_demonstration_sets_the_alarm_off_and_the_lowest_healthy_recipe_does
     recipe: str, collapses: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
-    setup = Setup(run=Run(epochs=12, threads=1, precision="32"))
+    setup = Setup(run=RunSettings(epochs=12, threads=1, precision="32"))
     data = setup.load_data()
+    setup = setup.settled(data)
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
-    feed = ViewedData(data, setup.view_maker(data), 256, seed=0)
-    fit(setup.learner(RECIPES[recipe](), data), feed, setup.run, workspace, None)
+    workspace.start({})
+    feed = ViewedData(data, setup.view_maker(), 256, seed=0)
+    fit(setup.learner(RECIPES[recipe](), data.train.shape), feed, setup.run, workspace, None)
     assert ("Collapse" in capsys.readouterr().err) == collapses
 
 
@@ -111,9 +113,9 @@ def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.Cap
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1, bias=False), nn.Linear(1, 8))
     learner = Learner(encoder, nn.Linear(8, 4), Shrinking())
     workspace = Workspace(tmp_path / "run")
-    workspace.start("")
+    workspace.start({})
     feed = ViewedData(data, view_maker(digits()), 256, seed=0)
-    fit(learner, feed, Run(epochs=4, threads=1, precision="32"), workspace, None)
+    fit(learner, feed, RunSettings(epochs=4, threads=1, precision="32"), workspace, None)
     told = capsys.readouterr().err
     assert told.count("effective dimensions") == 1
     assert "warning: epoch 2: Collapse" in told

@@ -12,7 +12,7 @@ from jointlaw.networks import MLPEncoder, Projector
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
 from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Run
+from jointlaw.runs._setup import RunSettings
 from jointlaw.runs._trainer import fit
 from jointlaw.training._datamodule import ViewedData
 from jointlaw.training._learner import Learner, NonFiniteError
@@ -41,7 +41,7 @@ class Follower(Objective):
             distance=(1.0, distance), spoilt=(1.0, distance * (1 if self.updates < self.nan_from else torch.nan))
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         self.updates += 1
 
 
@@ -70,7 +70,7 @@ def data() -> Data:
 
 
 def trained(learner: Learner, data: Data, folder: Path, **settings: object) -> Workspace:
-    run = Run(folder=folder, epochs=2, precision="32", accelerator="cpu", **settings)  # type: ignore[arg-type]
+    run = RunSettings(folder=folder, epochs=2, precision="32", accelerator="cpu", **settings)  # type: ignore[arg-type]
     workspace = Workspace(folder)
     workspace.start("{}")
     fit(learner, ViewedData(data, view_maker(digits()), run.batch, run.seed), run, workspace, None)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -139,6 +137,9 @@ def look_at(
             return bad
 
     found: list[T | BadImageError] = []
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     hidden = len(paths) < _LARGE or not console.is_terminal
     with (

@@ -1,5 +1,6 @@
 """Kernels as modules, with hyper-parameters that are learned or held."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -11,6 +12,14 @@ from jointlaw.functional import _features as features
 from jointlaw.functional import _kernels as kernels
 
 _MATERN = {0.5: kernels.matern12, 1.5: kernels.matern32, 2.5: kernels.matern52}
+
+
+def logarithm(*values: float) -> Tensor:
+    """Logarithms of hyper-parameters, each the nearest number of torch's default type on every processor.
+
+    ``torch.tensor(value).log()`` would depend on the processor's vector instructions in the last digit.
+    """
+    return torch.tensor([math.log(value) for value in values])
 
 
 class Kernel(nn.Module, ABC):
@@ -48,8 +57,8 @@ class Stationary(Kernel):
         for value in lengths:
             check.positive(where, length=value)
         check.positive(where, variance=variance)
-        self.log_length = nn.Parameter(torch.tensor(lengths).log(), requires_grad=learned)  # [1] or [d]
-        self.log_variance = nn.Parameter(torch.tensor(float(variance)).log(), requires_grad=learned)
+        self.log_length = nn.Parameter(logarithm(*lengths), requires_grad=learned)  # [1] or [d]
+        self.log_variance = nn.Parameter(logarithm(variance)[0], requires_grad=learned)
 
     @property
     def length(self) -> Tensor:
@@ -138,7 +147,7 @@ class Linear(Kernel):
     def __init__(self, variance: float = 1.0, learned: bool = True) -> None:
         super().__init__()
         check.positive("Linear", variance=variance)
-        self.log_variance = nn.Parameter(torch.tensor(float(variance)).log(), requires_grad=learned)
+        self.log_variance = nn.Parameter(logarithm(variance)[0], requires_grad=learned)
 
     @property
     def variance(self) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from jointlaw import _check as check
 from jointlaw.densities._density import Density
-from jointlaw.densities._kernels import Kernel, Stationary
+from jointlaw.densities._kernels import Kernel, Stationary, logarithm
 from jointlaw.densities._pairs import paired, required
 from jointlaw.functional._dual import feature_nll, feature_weights, gram_nll
 from jointlaw.functional._features import fourier_features, uniform_phases
@@ -45,7 +45,7 @@ class Process(Density):
         check.at_least(where, 1, context_dim=context_dim, target_dim=target_dim)
         check.positive(where, noise=noise)
         self.context_dim, self.target_dim, self.kernel = context_dim, target_dim, kernel
-        self.log_noise = nn.Parameter(torch.tensor(float(noise)).log(), requires_grad=learned)
+        self.log_noise = nn.Parameter(logarithm(noise)[0], requires_grad=learned)
 
     @property
     def noise(self) -> Tensor:

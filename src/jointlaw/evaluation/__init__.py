@@ -1,7 +1,7 @@
 """Evaluation: tables of embeddings, and what can be measured on them.
 
-`embed` runs a frozen learner over views and gives a `Table` of features and embeddings, which `write_table` keeps in one
-file. Everything else takes tensors, wherever they come from:
+`embed` runs a frozen learner over views and gives a `Table` of features and embeddings, which `write_table` keeps in
+one file. Everything else takes tensors, wherever they come from:
 
 >>> import torch
 >>> from jointlaw import RectifiedGeneralizedGaussian
@@ -32,21 +32,32 @@ if TYPE_CHECKING:
         reliability,
         sharpness,
     )
-    from jointlaw.evaluation._embed import embed
-    from jointlaw.evaluation._figures import FIGURES, Figure
+    from jointlaw.evaluation._embed import Embedder, embed
     from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
+    from jointlaw.evaluation._figures import FIGURES, Figure
+    from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
     from jointlaw.evaluation._geometry import alignment, uniformity
+    from jointlaw.evaluation._joint import Target
     from jointlaw.evaluation._judge import Judgement, judge
     from jointlaw.evaluation._probes import few_shot, knn_probe, linear_probe
     from jointlaw.evaluation._sparsity import dead_units, l0, l1, unit_activity, unit_entropy
-    from jointlaw.evaluation._table import Table, read_table, write_table
+    from jointlaw.evaluation._table import Table, Which, read_table, write_table
 
 __all__ = [
     "FIGURES",
+    "DensityRecipe",
+    "Embedder",
     "Figure",
+    "FittedPairs",
+    "Gas",
+    "Gaussian",
     "Judgement",
+    "Mixture",
+    "Network",
     "Reliability",
     "Table",
+    "Target",
+    "Which",
     "alignment",
     "auroc",
     "branches_recovered",
@@ -76,12 +87,14 @@ __all__ = [
 __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to import
     __name__,
     _calibration="Reliability auroc branches_recovered coverage energy_score nll reliability sharpness",
-    _embed="embed",
+    _embed="Embedder embed",
     _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
+    _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network",
+    _joint="Target",
     _geometry="alignment uniformity",
     _judge="Judgement judge",
     _probes="few_shot knn_probe linear_probe",
     _sparsity="dead_units l0 l1 unit_activity unit_entropy",
-    _table="Table read_table write_table",
+    _table="Table Which read_table write_table",
 )

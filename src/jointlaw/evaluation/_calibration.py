@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from jointlaw import _check as check
@@ -149,6 +148,8 @@ def auroc(inside: Tensor, outside: Tensor) -> float:
     Raises:
         ValueError: if one is empty or holds NaN.
     """
+    from sklearn.metrics import roc_auc_score
+
     score = torch.cat([inside, outside]).double()
     if len(inside) == 0 or len(outside) == 0 or bool(score.isnan().any()):
         raise ValueError(

@@ -1,13 +1,16 @@
 """Runs a frozen learner over data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from jointlaw.data import Source
 from jointlaw.evaluation._table import Table
-from jointlaw.training._learner import Learner
+from jointlaw.training import Learner, clean_views, drawn_views
 from jointlaw.types import Views
+from jointlaw.views import ViewMaker
 
 
 @torch.no_grad()
@@ -34,3 +37,42 @@ def embed(learner: Learner, loader: Iterable[Views]) -> Table:
         raise ValueError("embed: expected at least one batch, found none. Is the source empty?")
     features, embeddings, label, index = (torch.cat(column) for column in zip(*rows, strict=True))
     return Table(features=features, embeddings=embeddings, label=label, index=index)
+
+
+@dataclass(frozen=True, eq=False)
+class Embedder:
+    """A frozen learner with the views that trained it: from sources to tables.
+
+    Attributes:
+        learner: trained.
+        views: the maker of its views.
+        batch: samples at a time.
+    """
+
+    learner: Learner
+    views: ViewMaker
+    batch: int = 256
+
+    def clean(self, source: Source) -> Table:
+        """Every sample once, as its one clean view."""
+        return embed(self.learner, clean_views(source, self.views, self.batch))
+
+    def drawn(self, source: Source, seed: int, view: int | None = None, rows: int = 0) -> Table:
+        """Every sample in views drawn as in training.
+
+        Args:
+            source: the samples.
+            seed: of the draws.
+            view: only this one of each sample's views (default: all).
+            rows: go through the source again, with other draws, until the table has as many.
+        """
+        return embed(self.learner, self._draws(source, seed, view, rows))
+
+    def _draws(self, source: Source, seed: int, view: int | None, rows: int) -> Iterator[Views]:
+        seen, turn = 0, 0
+        while turn == 0 or seen < rows:
+            for drawn in drawn_views(source, self.views, self.batch, seed + turn):
+                chosen = drawn if view is None else drawn._replace(images=[drawn.images[view]])
+                seen += len(chosen.images) * len(chosen.index)
+                yield chosen
+            turn += 1

@@ -1,141 +1,186 @@
-"""Densities by name, fitted to pairs of representations, and the file that one is kept in."""
+"""Densities to be fitted to pairs of representations, and the file that a fitted one is kept in."""
 
 import json
-import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import COVARIANCES
-from jointlaw.densities._density import Density
-from jointlaw.densities._descend import descend
-from jointlaw.densities._em import ExpectationMaximization
-from jointlaw.densities._fit import fit_gaussian
-from jointlaw.densities._fitted import Fitted
-from jointlaw.densities._gas import GrowingNeuralGas
-from jointlaw.densities._heads import DiagonalHead
-from jointlaw.densities._network import MixtureDensityNetwork
-from jointlaw.evaluation._joint import PairTable, Part, Reduction, Target
-from jointlaw.laws._gaussian import JointGaussian
-from jointlaw.laws._mixture import JointMixture
-
-Kind = Literal["gaussian", "mixture", "gas", "network"]
-CovarianceName = Literal["full", "shared", "diagonal", "spherical"]
+from jointlaw.densities import (
+    Covariance,
+    Density,
+    DiagonalHead,
+    ExpectationMaximization,
+    Fitted,
+    Full,
+    GrowingNeuralGas,
+    MixtureDensityNetwork,
+    descend,
+    fit_gaussian,
+)
+from jointlaw.evaluation._joint import PairTable, Reduction, Target, joint_law
+from jointlaw.evaluation._table import Which
+from jointlaw.laws import JointGaussian, JointMixture
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Which density, over what.
+class DensityRecipe(ABC):
+    """A kind of density with its size, to be fitted to pairs of reduced representations."""
 
-    Args:
-        density: gaussian, mixture (by expectation-maximisation), gas (growing neural gas) or network (mixture density
-            network).
-        components: of a mixture or a network, nodes of a gas.
-        covariance: of a mixture's components.
-        dim: principal components of the representations that the density sees.
-        part: features of the backbone or embeddings of the projector.
-        epochs: of a network, passes of a gas.
-        seed: of views, starts and orders.
-        target: what is predicted: another view as drawn in training, or the clean sample.
-    """
+    @abstractmethod
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Fit it to pairs ``[N, d]``; the seed determines starts, initial weights and orders."""
 
-    density: Kind = "mixture"
-    components: int = 50
-    covariance: CovarianceName = "full"
-    dim: int = 32
-    part: Part = "features"
-    epochs: int = 20
-    seed: int = 0
-    target: Target = "view"
-
-    def __post_init__(self) -> None:
-        check.at_least("fit", 1, components=self.components, dim=self.dim, epochs=self.epochs)
-        check.at_least("fit", 0, seed=self.seed)
-
-    def fit(self, pairs: PairTable) -> Density:
-        """Fit the density to pairs of reduced representations ``[N, dim]``."""
-        return _FITS[self.density](self, pairs)
-
-    def empty(self, tensors: dict[str, Tensor]) -> Density:
-        """A density of this kind, ready to take the tensors of a fitted one."""
-        if self.density == "network":
-            return _network(self)
+    def empty(self, dim: int, tensors: dict[str, Tensor]) -> Density:
+        """A density of this kind for ``d = dim``, ready to take the tensors of a fitted one."""
         parts = tensors["loc"], tensors["scale_tril"]
         if "logits" in tensors:
-            return Fitted(JointMixture(tensors["logits"], *parts, split=self.dim))
-        return Fitted(JointGaussian(*parts, split=self.dim))
+            return Fitted(JointMixture(tensors["logits"], *parts, split=dim))
+        return Fitted(JointGaussian(*parts, split=dim))
 
 
-def _gaussian(recipe: Recipe, pairs: PairTable) -> Density:
-    return Fitted(fit_gaussian(pairs.joint, recipe.dim))
+@dataclass(frozen=True)
+class Gaussian(DensityRecipe):
+    """One joint Gaussian."""
+
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Moments of the pairs."""
+        return Fitted(fit_gaussian(pairs.joint, pairs.dim))
 
 
-def _mixture(recipe: Recipe, pairs: PairTable) -> Density:
-    kind = COVARIANCES[recipe.covariance]
-    return Fitted(ExpectationMaximization(recipe.components, kind, recipe.dim, seed=recipe.seed).fit(pairs.joint).law)
+@dataclass(frozen=True)
+class Mixture(DensityRecipe):
+    """A mixture of joint Gaussians, by expectation-maximisation.
 
-
-def _gas(recipe: Recipe, pairs: PairTable) -> Density:
-    gas = GrowingNeuralGas(2 * recipe.dim, nodes=recipe.components, split=recipe.dim)
-    return Fitted(gas.fit(pairs.joint, passes=recipe.epochs, seed=recipe.seed)())
-
-
-def _network(recipe: Recipe) -> MixtureDensityNetwork:
-    return MixtureDensityNetwork(recipe.dim, recipe.dim, recipe.components, hidden=(256, 256), head=DiagonalHead())
-
-
-def _trained(recipe: Recipe, pairs: PairTable) -> Density:
-    torch.manual_seed(recipe.seed)
-    network = _network(recipe)
-    batch = min(1024, len(pairs.context))
-    descend(network, pairs.context, pairs.target, epochs=recipe.epochs, lr=1e-3, batch=batch, seed=recipe.seed)
-    return network
-
-
-_FITS: dict[Kind, Callable[[Recipe, PairTable], Density]] = {
-    "gaussian": _gaussian,
-    "mixture": _mixture,
-    "gas": _gas,
-    "network": _trained,
-}
-
-
-def save_density(path: Path, recipe: Recipe, density: Density, reduction: Reduction) -> None:
-    """Write a fitted density and its principal components to one safetensors file, in one go."""
-    tensors = {f"density.{name}": value.contiguous() for name, value in density.state_dict().items()}
-    tensors |= {"reduction.loc": reduction.loc, "reduction.directions": reduction.directions}
-    part = path.with_suffix(".part")
-    save_file(tensors, part, {"recipe": json.dumps(asdict(recipe)), "kept": str(reduction.kept)})
-    os.replace(part, path)
-
-
-def load_density(path: Path) -> tuple[Recipe, Density, Reduction]:
-    """Read what ``save_density`` wrote.
-
-    Raises:
-        ValueError: if the file is missing or another one.
+    Args:
+        components: K.
+        covariance: Full, Shared, Diagonal or Spherical.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: expected a fitted density, found none. Fit one by jointlaw fit.")
-    try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        recipe = Recipe(**json.loads(facts["recipe"]))
-        kept = float(facts["kept"])
-        reduction = Reduction(tensors.pop("reduction.loc"), tensors.pop("reduction.directions"), kept)
+
+    components: int = 50
+    covariance: Covariance = field(default_factory=Full)
+
+    def __post_init__(self) -> None:
+        check.at_least("fit", 1, components=self.components)
+
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Expectation-maximisation from a k-means start."""
+        em = ExpectationMaximization(self.components, self.covariance, pairs.dim, seed=seed)
+        return Fitted(em.fit(pairs.joint).law)
+
+
+@dataclass(frozen=True)
+class Gas(DensityRecipe):
+    """A mixture whose components are the nodes of a growing neural gas.
+
+    Args:
+        nodes: at most so many.
+        passes: over the pairs.
+    """
+
+    nodes: int = 50
+    passes: int = 20
+
+    def __post_init__(self) -> None:
+        check.at_least("fit", 1, nodes=self.nodes, passes=self.passes)
+
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Let the gas grow over the pairs."""
+        gas = GrowingNeuralGas(2 * pairs.dim, nodes=self.nodes, split=pairs.dim)
+        return Fitted(joint_law(gas.fit(pairs.joint, passes=self.passes, seed=seed)))
+
+
+@dataclass(frozen=True)
+class Network(DensityRecipe):
+    """A mixture density network: predicts the target's law from the context, and has no law of the context.
+
+    Args:
+        components: of the predicted mixtures.
+        epochs: passes over the pairs.
+    """
+
+    components: int = 50
+    epochs: int = 20
+
+    def __post_init__(self) -> None:
+        check.at_least("fit", 1, components=self.components, epochs=self.epochs)
+
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Descend the negative log-likelihood with Adam."""
+        torch.manual_seed(seed)
+        network = self._network(pairs.dim)
+        batch = min(1024, len(pairs.context))
+        descend(network, pairs.context, pairs.target, epochs=self.epochs, lr=1e-3, batch=batch, seed=seed)
+        return network
+
+    def empty(self, dim: int, tensors: dict[str, Tensor]) -> Density:
+        """A network of the same size."""
+        return self._network(dim)
+
+    def _network(self, dim: int) -> MixtureDensityNetwork:
+        return MixtureDensityNetwork(dim, dim, self.components, hidden=(256, 256), head=DiagonalHead())
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPairs:
+    """A density that was fitted to pairs of representations, with all that is needed to use it.
+
+    Attributes:
+        recipe: which density.
+        density: over principal components of context and target.
+        reduction: from representations ``[N, F]`` to the components ``[N, d]``.
+        which: the representation: features or embeddings.
+        target: what the context, a drawn view, predicts.
+        seed: determined the pairs and the fit.
+        figures: of the density on held-out pairs; none where it was read from a file.
+    """
+
+    recipe: DensityRecipe
+    density: Density
+    reduction: Reduction
+    which: Which = Which.features
+    target: Target = Target.view
+    seed: int = 0
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def law(self) -> JointGaussian | JointMixture:
+        """The joint law of context and target, over the principal components of each.
+
+        Raises:
+            ValueError: if the density is a predictor, which has none.
+        """
+        return joint_law(self.density)
+
+    def to_bytes(self, description: dict[str, Any]) -> bytes:
+        """The content of a safetensors file.
+
+        Args:
+            description: of the recipe, as plain values.
+        """
+        tensors = {f"density.{name}": value.contiguous() for name, value in self.density.state_dict().items()}
+        tensors |= {"reduction.loc": self.reduction.loc, "reduction.directions": self.reduction.directions}
+        facts = {"recipe": description, "kept": self.reduction.kept, "which": self.which, "target": self.target}
+        return save(tensors, {"fit": json.dumps({**facts, "seed": self.seed})})
+
+    @classmethod
+    def from_bytes(cls, content: bytes, recipe: DensityRecipe, facts: dict[str, Any]) -> "FittedPairs":
+        """Read the content of a file back.
+
+        Args:
+            content: of the file.
+            recipe: built from the description in the file.
+            facts: the file's other facts.
+        """
+        tensors = load(content)
+        reduction = Reduction(tensors.pop("reduction.loc"), tensors.pop("reduction.directions"), facts["kept"])
         state = {name.removeprefix("density."): value for name, value in tensors.items()}
-        density = recipe.empty(state)
+        density = recipe.empty(reduction.directions.shape[1], state)
         density.load_state_dict(state)
-    except Exception as error:
-        raise ValueError(
-            f"{path}: expected a density written by jointlaw fit, found another file ({error}). Fit it anew."
-        ) from error
-    return recipe, density, reduction
+        which, target = Which(facts["which"]), Target(facts["target"])
+        return cls(recipe, density.eval(), reduction, which, target, int(facts["seed"]))

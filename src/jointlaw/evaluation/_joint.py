@@ -1,26 +1,29 @@
 """From a frozen learner to pairs of representations, and from a density over them to figures."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from enum import StrEnum
+from typing import NamedTuple
 
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.data._samples import Source
+from jointlaw.data import Source
 from jointlaw.densities._density import Density
 from jointlaw.evaluation import _calibration as calibration
-from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._embed import Embedder
+from jointlaw.evaluation._table import Which
 from jointlaw.laws._gaussian import JointGaussian
 from jointlaw.laws._law import Law
 from jointlaw.laws._mixture import JointMixture
-from jointlaw.training._datamodule import clean_views, drawn_views
-from jointlaw.training._learner import Learner
-from jointlaw.views._makers import ViewMaker
 
-Part = Literal["features", "embeddings"]
-Target = Literal["view", "clean"]
+
+class Target(StrEnum):
+    """What a drawn view of a sample predicts: another drawn ``view`` of it, or the ``clean`` sample."""
+
+    view = "view"
+    clean = "clean"
+
 
 JUDGED = 500
 """Pairs on which sampled figures (energy score, coverage) are measured; more change little and cost much."""
@@ -36,6 +39,11 @@ class PairTable(NamedTuple):
 
     context: Tensor
     target: Tensor
+
+    @property
+    def dim(self) -> int:
+        """Width d of the context."""
+        return self.context.shape[1]
 
     @property
     def joint(self) -> Tensor:
@@ -68,6 +76,8 @@ def principal_components(x: Tensor, dim: int, seed: int = 0) -> Reduction:
     Raises:
         ValueError: if there are fewer samples or features than components.
     """
+    from sklearn.decomposition import PCA
+
     check.at_least("principal_components", 1, dim=dim)
     if dim > min(x.shape):
         raise ValueError(
@@ -80,22 +90,12 @@ def principal_components(x: Tensor, dim: int, seed: int = 0) -> Reduction:
 
 
 def view_pairs(
-    learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int, part: Part, target: Target = "view"
+    embedder: Embedder, source: Source, seed: int, which: Which = Which.features, target: Target = Target.view
 ) -> PairTable:
     """Representations of two views of every sample: the first drawn as in training, the second too, or clean."""
-
-    def drawn(view: int) -> Tensor:
-        chosen = (one._replace(images=[one.images[view]]) for one in drawn_views(source, views, batch, seed))
-        table: Tensor = getattr(embed(learner, chosen), part)
-        return table
-
-    return PairTable(drawn(0), drawn(1) if target == "view" else representations(learner, source, views, batch, part))
-
-
-def representations(learner: Learner, source: Source, views: ViewMaker, batch: int, part: Part) -> Tensor:
-    """Representations of every sample, one clean view each."""
-    table: Tensor = getattr(embed(learner, clean_views(source, views, batch)), part)
-    return table
+    context = embedder.drawn(source, seed, view=0)
+    other = embedder.drawn(source, seed, view=1) if target == Target.view else embedder.clean(source)
+    return PairTable(context.part(which), other.part(which))
 
 
 @torch.no_grad()

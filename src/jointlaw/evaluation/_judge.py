@@ -1,29 +1,24 @@
 """All figures of a trained learner: what ``results.json`` holds and a report shows."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from jointlaw.data._samples import Data, Source
+from jointlaw.data import Data
 from jointlaw.evaluation import _probes as probes
 from jointlaw.evaluation import _sparsity as sparsity
-from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._embed import Embedder
 from jointlaw.evaluation._figures import PROBES
 from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._table import Table
 from jointlaw.functional._dependence import mean_nhsic
 from jointlaw.functional._spectrum import rankme
-from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.training._collapse import planned_activity
 from jointlaw.training._health import health, health_figures, symptoms
-from jointlaw.training._datamodule import clean_views, drawn_views
-from jointlaw.training._learner import Learner
-from jointlaw.types import Views
-from jointlaw.views._makers import ViewMaker
 
 UNIFORMITY_ROWS = 2_000
 """Held-out samples whose pairs uniformity looks at: the cost grows with their square."""
@@ -49,7 +44,7 @@ class Judgement:
     notes: tuple[str, ...]
 
 
-def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, batch: int, seed: int = 0) -> Judgement:
+def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int = 0) -> Judgement:
     """Measure a learner on held-out data.
 
     Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
@@ -59,18 +54,17 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
     samples are held out. Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
 
     Args:
-        learner: trained.
+        embedder: the trained learner with its views; its batch is also the batch size of the distance to the law.
         data: what it was trained on.
         probe: labelled data; None leaves the probes out.
-        views: the maker of views that trained it.
-        batch: samples at a time, and the batch size of the distance to the law.
-        seed: of views, probes and pairs.
+        seed: determines the drawn views, the probes' validation rows and the pairs of coordinates.
     """
-    clean = embed(learner, clean_views(data.held_out, views, batch))
-    drawn = embed(learner, _drawn(data.held_out, views, batch, seed))
+    learner = embedder.learner
+    clean = embedder.clean(data.held_out)
+    drawn = embedder.drawn(data.held_out, seed, rows=DEAD_UNITS_ROWS)
     awake = drawn.embeddings
     if len(data.held_out) < DEAD_UNITS_ROWS:
-        awake = torch.cat([awake, embed(learner, drawn_views(data.train, views, batch, seed)).embeddings])
+        awake = torch.cat([awake, embedder.drawn(data.train, seed).embeddings])
     figures: dict[str, float | None] = {
         "sparsity.l0": sparsity.l0(drawn.embeddings),
         "sparsity.l0_clean": sparsity.l0(clean.embeddings),
@@ -84,8 +78,8 @@ def judge(learner: Learner, data: Data, probe: Data | None, views: ViewMaker, ba
         "uniformity": uniformity(_some(clean.embeddings, UNIFORMITY_ROWS)),
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
-    figures |= law_figures(learner.objective.matcher, drawn, batch)
-    found, notes = probe_figures(learner, probe, views, batch, seed)
+    figures |= law_figures(learner.objective.matcher, drawn, embedder.batch)
+    found, notes = probe_figures(embedder, probe, seed)
     signs = health(clean.features, clean.embeddings, planned_activity(learner.objective))
     figures |= health_figures(signs, learner.limits)
     alarms = symptoms(signs, learner.limits)
@@ -101,22 +95,18 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
     order = torch.randperm(len(drawn), generator=torch.Generator().manual_seed(0))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)][:8]
     with torch.no_grad():
-        values = [float(matcher(drawn.embeddings[group].to(matcher.fixed.device))) for group in groups]
+        values = [float(matcher(drawn.embeddings[group].to(next(matcher.buffers()).device))) for group in groups]
     floor, collapse = matcher.anchors(size, drawn.embeddings.shape[1])
     law = matcher.law
-    planned = float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
-    found = (planned, float(law.entropy()), sum(values) / len(values), floor, collapse)
+    found = (float(law.activity), float(law.entropy()), sum(values) / len(values), floor, collapse)
     return dict(zip(names, found, strict=True))
 
 
-def probe_figures(
-    learner: Learner, probe: Data | None, views: ViewMaker, batch: int, seed: int
-) -> tuple[dict[str, float | None], tuple[str, ...]]:
+def probe_figures(embedder: Embedder, probe: Data | None, seed: int) -> tuple[dict[str, float | None], tuple[str, ...]]:
     """Linear, nearest-neighbour and few-shot probes, and a note for each that could not be had."""
     if probe is None:
         return dict.fromkeys(PROBES), ("No labels: no probe. Give labelled data by --probe-data.",)
-    train = embed(learner, clean_views(probe.probe, views, batch))
-    test = embed(learner, clean_views(probe.held_out, views, batch))
+    train, test = embedder.clean(probe.probe), embedder.clean(probe.held_out)
     backbone = (train.features, train.label, test.features, test.label)
     projector = (train.embeddings, train.label, test.embeddings, test.label)
     figures: dict[str, float | None] = {}
@@ -163,13 +153,3 @@ def _alignment(drawn: Table) -> float | None:
 
 def _some(rows: Tensor, most: int) -> Tensor:
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:most]]
-
-
-def _drawn(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:
-    """Drawn views of the whole source, again and again until there are enough rows."""
-    rows, turn = 0, 0
-    while rows < DEAD_UNITS_ROWS:
-        for drawn in drawn_views(source, views, batch, seed + turn):
-            rows += len(drawn.images) * len(drawn.index)
-            yield drawn
-        turn += 1

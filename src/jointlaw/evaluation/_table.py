@@ -4,20 +4,27 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 import scipy.sparse
 import torch
 from torch import Tensor
 
 from jointlaw._files import replacing
 
-Which = Literal["embeddings", "features", "both"]
+
+class Which(StrEnum):
+    """Which representation of a sample: ``features`` of the backbone, ``embeddings`` of the projector, or ``both``."""
+
+    features = "features"
+    embeddings = "embeddings"
+    both = "both"
+
+
 Array = npt.NDArray[np.generic]
 
 _PARTS: dict[str, tuple[str, ...]] = {
@@ -64,8 +71,18 @@ class Table:
     def __len__(self) -> int:
         return len(self.label)
 
+    def part(self, which: Which | str) -> Tensor:
+        """The features ``[N, F]`` or the embeddings ``[N, D]``.
 
-def write_table(table: Table, path: str | Path, which: Which = "embeddings", overwrite: bool = False) -> None:
+        Raises:
+            ValueError: if both are asked for, or neither.
+        """
+        if which not in (Which.features, Which.embeddings):
+            raise ValueError(f"which: expected features or embeddings, found {which}. Choose one of them.")
+        return self.features if which == Which.features else self.embeddings
+
+
+def write_table(table: Table, path: str | Path, which: Which | str = Which.embeddings, overwrite: bool = False) -> None:
     """Write a table to one file, whose ending chooses the format.
 
     - ``.parquet``: fixed-size list columns ``embeddings`` and / or ``features``, columns ``label`` and ``index``.
@@ -126,7 +143,7 @@ def _table(arrays: dict[str, Array]) -> Table:
     return Table(*(torch.from_numpy(part) for part in (features, embeddings, label, index)))
 
 
-def _matrices(table: Table, which: Which) -> dict[str, Array]:
+def _matrices(table: Table, which: Which | str) -> dict[str, Array]:
     if which not in _PARTS:
         raise ValueError(f"write_table: expected which to be one of {', '.join(_PARTS)}, found {which!r}.")
     matrices: dict[str, Array] = {}
@@ -167,7 +184,20 @@ def _read_csr(path: Path) -> dict[str, Array]:
         return {str(archive["part"]): matrix, "label": archive["label"], "index": archive["index"]}
 
 
+def _arrow() -> tuple[Any, Any]:
+    """Pyarrow and its Parquet module."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise ImportError(
+            "parquet: expected pyarrow, found none. Install it: pip install 'jointlaw[parquet]', or write .npz."
+        ) from error
+    return pa, pq
+
+
 def _write_parquet(file: BinaryIO, parts: dict[str, Array], columns: dict[str, Array]) -> None:
+    pa, pq = _arrow()
     arrays = {
         name: pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
         for name, matrix in parts.items()
@@ -176,6 +206,7 @@ def _write_parquet(file: BinaryIO, parts: dict[str, Array], columns: dict[str, A
 
 
 def _read_parquet(path: Path) -> dict[str, Array]:
+    pa, pq = _arrow()
     columns = pq.read_table(path)
     arrays: dict[str, Array] = {}
     for name in ("embeddings", "features"):

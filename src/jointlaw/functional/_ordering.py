@@ -13,6 +13,7 @@ from torch import Tensor
 Quantile = Callable[[Tensor], Tensor]  # normal scores t [T] -> Q(Phi(t)) [..., T]
 
 NODES = 1 << 15  # of the grid on which laws are convolved
+NEGLIGIBLE = -45.0  # e^-45 of every frequency together moves no probability by 1e-15
 LEVELS = 32  # sizes of weights that stand for those of a dense slice
 
 
@@ -98,9 +99,15 @@ def weighted_sums(unit: Unit, sizes: Tensor, plus: Tensor, minus: Tensor, batch:
     # No mass that matters lies beyond one extreme unit plus ten deviations of the sum.
     step = 2 * (sizes.max() * unit.centred.abs().max() + 10 * spread) / NODES
     transform = torch.fft.rfft(torch.stack([_on_grid(size * unit.centred / step, unit.mass) for size in sizes]))
-    # The branch of the phase is irrelevant: it is multiplied by whole numbers.
-    modulus, phase = transform.abs().clamp_min(1e-300).log(), transform.angle()
-    joint = torch.polar((counts @ modulus).exp(), (plus - minus).double() @ phase)
+    # Characteristic functions multiply, so that the logarithms of their moduli add up by the number of units ...
+    modulus = (transform.real.square() + transform.imag.square()).clamp_min(1e-300).log() / 2  # [L, F]
+    product = counts @ modulus  # [R, F]
+    # ... and a sum of many units has none to speak of beyond a few hundred frequencies.
+    heard = (product.amax(0) > NEGLIGIBLE).nonzero().squeeze(1)
+    # Phases add up likewise; their branch is irrelevant, because it is multiplied by whole numbers.
+    phase = (plus - minus).double() @ transform[:, heard].angle()
+    joint = transform.new_zeros(product.shape)
+    joint[:, heard] = torch.polar(product[:, heard].exp(), phase)
     mass = torch.fft.irfft(joint, n=NODES).clamp_min(0)
     cumulative = torch.roll(mass, NODES // 2, dims=1).cumsum(1)
     cumulative = cumulative / cumulative[:, -1:]
@@ -191,10 +198,10 @@ def dense_response(unit: Unit, dim: int, batch: int) -> Response:
 
 def _on_grid(places: Tensor, mass: Tensor) -> Tensor:
     lower = places.floor()
-    share = places - lower
-    index = lower.long() % NODES
-    grid = mass.new_zeros(NODES).index_add_(0, index, mass * (1 - share))
-    return grid.index_add_(0, (index + 1) % NODES, mass * share)
+    upper = mass * (places - lower)
+    index = lower.long() + NODES // 2  # the step leaves room at both ends
+    grid = mass.new_zeros(NODES).index_add_(0, index, mass - upper).index_add_(0, index + 1, upper)
+    return grid.roll(-(NODES // 2))  # zero comes first, as the transform wants it
 
 
 def _inverse(cumulative: Tensor, edges: Tensor, levels: Tensor) -> Tensor:

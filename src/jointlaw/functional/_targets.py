@@ -1,38 +1,16 @@
 """Sorted targets that projections are matched to: a drawn sample's, or their expected values."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import Protocol, runtime_checkable
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from jointlaw.functional import _ordering as ordering
 from jointlaw.functional._slicing import Block
 from jointlaw.functional._sorting import sorted_values
+from jointlaw.functional._tables import Tables, UnitLaw
 
-
-@runtime_checkable
-class UnitLaw(Protocol):
-    """What matching asks of the law of one unit (all units are independent and alike)."""
-
-    def __hash__(self) -> int:
-        """By identity: tables are remembered per law."""
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """Parameters: the law is ``type(law)(**law.tensors)``."""
-
-    def draw(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
-        """Draw a sample on the generator's device."""
-
-    def icdf(self, value: Tensor) -> Tensor:
-        """Quantile function."""
-
-
-EXACT = 64  # weights up to which a table has an exact row per number of positive ones
 AVERAGED = 16  # drawn samples that stand for their expectation where no table is exact enough
 Sorted = Callable[[Block], Tensor]  # block of n slices -> [n, 1 or V, B] ascending
 
@@ -41,8 +19,15 @@ class Targets(ABC):
     """What sorted projections are compared with."""
 
     @abstractmethod
-    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator) -> Sorted:
-        """Prepare one step's targets for embeddings ``[V, B, D]`` (shape, device and dtype count, values do not)."""
+    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator, tables: Tables) -> Sorted:
+        """Prepare one step's targets.
+
+        Args:
+            law: of one unit, on the generator's device.
+            embeddings: ``[V, B, D]``; their shape, device and dtype count, their values do not.
+            generator: of whatever is drawn.
+            tables: expected order statistics of the law, for targets that are not drawn.
+        """
 
 
 class TwoSample(Targets):
@@ -59,7 +44,7 @@ class TwoSample(Targets):
     def __init__(self, shared: bool = True) -> None:
         self.shared = shared
 
-    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator) -> Sorted:
+    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator, tables: Tables) -> Sorted:
         """Draw the sample; each block then projects and sorts it."""
         return _drawn(law, 1 if self.shared else embeddings.shape[0], embeddings, generator)
 
@@ -81,7 +66,7 @@ class OrderStatistics(Targets):
     - dense slices of fewer units: the mean of 16 drawn samples (a quarter of the error of one).
     """
 
-    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator) -> Sorted:
+    def of(self, law: UnitLaw, embeddings: Tensor, generator: torch.Generator, tables: Tables) -> Sorted:
         """Look tables up (computed once per law, width and batch size)."""
         _, batch, dim = embeddings.shape
         device, dtype = embeddings.device, embeddings.dtype
@@ -93,8 +78,8 @@ class OrderStatistics(Targets):
             sums = block.power_sums()
             if k is not None:
                 plus = (sums[:, 0] * k**0.5 + k).div(2).round().long()
-                return sign_table(law, k, batch, device, dtype).index_select(0, plus).unsqueeze(1)
-            mean, response = dense_table(law, dim, batch, device, dtype)
+                return tables.signs(k, batch, device, dtype).index_select(0, plus).unsqueeze(1)
+            mean, response = tables.dense(dim, batch, device, dtype)
             return (response.at(sums[:, 2], sums[:, 3]) + mean * sums[:, :1]).unsqueeze(1)
 
         @cache
@@ -111,39 +96,3 @@ def _drawn(law: UnitLaw, draws: int, embeddings: Tensor, generator: torch.Genera
     _, batch, dim = embeddings.shape
     columns = law.draw(torch.Size((draws * batch, dim)), generator).to(embeddings.dtype).T.contiguous()
     return lambda block: sorted_values(block.project(columns).view(block.count, draws, batch))
-
-
-def unit_order_statistics(law: UnitLaw, batch: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Expected order statistics ``[B]`` of one unit, ascending."""
-    return sign_table(law, 1, batch, device, dtype)[1]
-
-
-@lru_cache(maxsize=16)  # one is as large as a view where k is the width
-def sign_table(law: UnitLaw, nonzeros: int, batch: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Expected order statistics ``[k + 1, B]`` of k weights +-1/sqrt(k), by number of positive weights."""
-    if nonzeros == 1:
-        positive = ordering.expected_order_statistics(_quantile(law), batch)
-        return torch.stack((-positive.flip(0), positive)).to(device, dtype)
-    unit = ordering.Unit.discretise(_quantile(law))
-    surplus = torch.arange(-nonzeros, nonzeros + 1, 2, dtype=torch.float64) / math.sqrt(nonzeros)  # sum of the weights
-    if nonzeros <= EXACT:
-        centred = ordering.sign_sums(unit, nonzeros, range(nonzeros + 1), batch)
-    else:
-        fourths = torch.full_like(surplus, 1 / nonzeros)
-        centred = ordering.sign_response(unit, nonzeros, batch).at(surplus / nonzeros, fourths)
-    return (centred + unit.mean * surplus.unsqueeze(1)).to(device, dtype)
-
-
-@lru_cache(maxsize=32)
-def dense_table(
-    law: UnitLaw, dim: int, batch: int, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, ordering.Response]:
-    """Mean of one unit and the response of centred order statistics to the shape of a dense slice."""
-    unit = ordering.Unit.discretise(_quantile(law))
-    return unit.mean.to(device, dtype), ordering.dense_response(unit, dim, batch).to(device, dtype)
-
-
-def _quantile(law: UnitLaw) -> ordering.Quantile:
-    tensors = {name: tensor.detach().double().cpu() for name, tensor in law.tensors.items()}
-    exact: UnitLaw = type(law)(**tensors)
-    return lambda t: exact.icdf(torch.special.ndtr(t))

@@ -1,20 +1,21 @@
 """Decoders: trained to turn a frozen encoder's representations back into the images, and kept in a file."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from jointlaw import _check as check
-from jointlaw.data._samples import Source
+from jointlaw._files import metadata
+from jointlaw.data import Source
 from jointlaw.densities._descend import descend
+from jointlaw.evaluation._table import Which
 from jointlaw.networks import Decoder
 
 _ROWS = 1024  # samples decoded at a time: bounds the memory, does not change the values
@@ -51,15 +52,15 @@ class Decoding:
     """How a decoder is trained.
 
     Args:
-        part: what it reads: features of the backbone or embeddings of the projector.
+        which: what it reads: features of the backbone or embeddings of the projector.
         epochs: passes over the samples.
         batch: samples per step.
         learning_rate: of Adam, at the start; it falls to zero along a cosine.
         width: channels of the decoder before its last convolution.
-        seed: of initial weights and order.
+        seed: determines initial weights and the order of samples.
     """
 
-    part: Literal["features", "embeddings"] = "features"
+    which: Which = Which.features
     epochs: int = 20
     batch: int = 256
     learning_rate: float = 1e-3
@@ -74,18 +75,18 @@ class Decoding:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedDecoder:
     """A trained decoder with what goes along.
 
     Attributes:
         decoder: in evaluation mode.
         surface: where the representations live that it has seen.
-        how: it was trained.
+        settings: of its training.
     """
 
     decoder: Decoder
     surface: Surface
-    how: Decoding
+    settings: Decoding
 
     def __call__(self, latent: Tensor) -> Tensor:
         """Images uint8 ``[N, C, H, W]`` of representations ``[N, F]``, which are brought to the surface first."""
@@ -109,8 +110,8 @@ class _Reconstruction:
 
 
 def train_decoder(
-    latent: Tensor, source: Source, how: Decoding, advance: Callable[[int], None] = lambda _: None
-) -> Trained:
+    latent: Tensor, source: Source, settings: Decoding, advance: Callable[[int], None] = lambda _: None
+) -> TrainedDecoder:
     r"""Train a decoder to turn representations back into the images that they were made of.
 
     .. math:: \frac{1}{B C H W} \sum \left(D(z_b) - x_b\right)^2
@@ -122,7 +123,7 @@ def train_decoder(
         latent: ``[N, F]``, one representation for each of the source's samples, in order; the decoder is trained on
             its device.
         source: the images.
-        how: length and rate of the training.
+        settings: length and rate of the training.
         advance: is told how many samples each step has seen.
 
     Raises:
@@ -138,13 +139,13 @@ def train_decoder(
             f"{len(source)}. Embed the whole source, in order."
         )
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(how.seed)
-        decoder = Decoder(latent.shape[1], source.shape, how.width).to(latent.device)
-    batch = batches_of(how.batch, len(latent))
+        torch.default_generator.manual_seed(settings.seed)
+        decoder = Decoder(latent.shape[1], source.shape, settings.width).to(latent.device)
+    batch = batches_of(settings.batch, len(latent))
     task = _Reconstruction(decoder.train(), source, advance)
     index = torch.arange(len(latent))
-    descend(task, latent, index, epochs=how.epochs, lr=how.learning_rate, batch=batch, seed=how.seed)
-    return Trained(decoder.eval(), Surface.of(latent), how)
+    descend(task, latent, index, epochs=settings.epochs, lr=settings.learning_rate, batch=batch, seed=settings.seed)
+    return TrainedDecoder(decoder.eval(), Surface.of(latent), settings)
 
 
 def batches_of(most: int, samples: int) -> int:
@@ -175,39 +176,38 @@ def reconstruction_error(decoder: Decoder, latent: Tensor, source: Source) -> fl
     return total / len(latent)
 
 
-def save_decoder(path: Path, trained: Trained) -> None:
-    """Write a decoder and how it was trained to one safetensors file, in one go."""
+def decoder_to_bytes(trained: TrainedDecoder) -> bytes:
+    """The content of a safetensors file: a decoder, and the settings of its training."""
     decoder = trained.decoder
     facts = {
-        "how": json.dumps(asdict(trained.how)),
+        "settings": json.dumps(asdict(trained.settings)),
         "surface": json.dumps(trained.surface._asdict()),
         "shape": json.dumps([decoder.features, *decoder.shape]),
     }
-    part = path.with_suffix(".part")
-    save_file({name: value.cpu().contiguous() for name, value in decoder.state_dict().items()}, part, facts)
-    os.replace(part, path)
+    return save({name: value.cpu().contiguous() for name, value in decoder.state_dict().items()}, facts)
 
 
-def load_decoder(path: Path) -> Trained:
-    """Read what ``save_decoder`` wrote.
+def decoder_from_bytes(content: bytes, where: Path) -> TrainedDecoder:
+    """Read back what ``decoder_to_bytes`` gave.
+
+    Args:
+        content: of the file.
+        where: the file, for the error.
 
     Raises:
-        ValueError: if the file is missing or another one.
+        ValueError: if it is another file's.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: expected a trained decoder, found none. Train one by jointlaw decode {path.parent}.")
     try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata()
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        how = Decoding(**json.loads(facts["how"]))
+        facts, state = metadata(content), load(content)
+        kept = json.loads(facts["settings"])
+        settings = Decoding(**{**kept, "which": Which(kept["which"])})
         features, *shape = json.loads(facts["shape"])
-        decoder = Decoder(features, shape, how.width)
+        decoder = Decoder(features, shape, settings.width)
         decoder.load_state_dict(state)
-        return Trained(decoder.eval(), Surface(**json.loads(facts["surface"])), how)
-    except Exception as error:
+        return TrainedDecoder(decoder.eval(), Surface(**json.loads(facts["surface"])), settings)
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{path}: expected a decoder written by jointlaw decode, found another file ({error}). Train it anew."
+            f"{where}: expected a decoder written by jointlaw decode, found another file ({error}). Train it anew."
         ) from error
 
 

@@ -1,23 +1,26 @@
 """Points drawn from a fitted density, brought back to whole representations; and pairs of half and whole images."""
 
 from collections.abc import Iterator
-from typing import Literal
+from enum import StrEnum
 
 import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.data._batches import Batches
-from jointlaw.data._samples import Source
+from jointlaw.data import Batches, Source
 from jointlaw.densities._density import Density
-from jointlaw.evaluation._embed import embed
-from jointlaw.evaluation._joint import PairTable, Part, Reduction, conditional_law, representations, target_law
-from jointlaw.training._learner import Learner
+from jointlaw.evaluation._embed import Embedder, embed
+from jointlaw.evaluation._joint import PairTable, Reduction, conditional_law, target_law
+from jointlaw.evaluation._table import Which
 from jointlaw.types import Views
-from jointlaw.views._makers import ViewMaker
 
-Half = Literal["left", "top"]
-"""The half of an image that is seen."""
+
+class Half(StrEnum):
+    """The half of an image that is seen."""
+
+    left = "left"
+    top = "top"
+
 
 _PIXELS = 1000  # images that the median pixel is taken over
 
@@ -60,7 +63,7 @@ def hide(images: Tensor, seen: Half, fill: Tensor) -> Tensor:
         fill: ``[C]``, what the other half becomes.
     """
     half = images.clone()
-    hidden = half[..., -(-images.shape[-1] // 2) :] if seen == "left" else half[..., -(-images.shape[-2] // 2) :, :]
+    hidden = half[..., -(-images.shape[-1] // 2) :] if seen == Half.left else half[..., -(-images.shape[-2] // 2) :, :]
     hidden.copy_(fill[:, None, None].expand_as(hidden[0]))
     return half
 
@@ -77,14 +80,12 @@ def median_pixel(source: Source) -> Tensor:
     return source.read(few).transpose(0, 1).flatten(1).median(1).values
 
 
-def half_pairs(
-    learner: Learner, source: Source, views: ViewMaker, batch: int, part: Part, seen: Half, fill: Tensor
-) -> PairTable:
+def half_pairs(embedder: Embedder, source: Source, which: Which, seen: Half, fill: Tensor) -> PairTable:
     """Representations of every sample: of the half that is seen (context), and of the whole (target), both clean."""
-    context: Tensor = getattr(embed(learner, _halves(source, views, batch, seen, fill)), part)
-    return PairTable(context, representations(learner, source, views, batch, part))
+    context = embed(embedder.learner, _halves(embedder, source, seen, fill))
+    return PairTable(context.part(which), embedder.clean(source).part(which))
 
 
-def _halves(source: Source, views: ViewMaker, batch: int, seen: Half, fill: Tensor) -> Iterator[Views]:
-    for raw in Batches(source, batch, shuffle=False, drop_last=False):
-        yield Views([views.clean(hide(raw.images, seen, fill))], raw.label, raw.index)
+def _halves(embedder: Embedder, source: Source, seen: Half, fill: Tensor) -> Iterator[Views]:
+    for raw in Batches(source, embedder.batch, shuffle=False, drop_last=False):
+        yield Views([embedder.views.clean(hide(raw.images, seen, fill))], raw.label, raw.index)

@@ -164,7 +164,7 @@ class Geometry(NamedTuple):
 
 
 @torch.no_grad()
-def geometry(law: JointGaussian | JointMixture) -> Geometry:
+def latent_geometry(law: JointGaussian | JointMixture) -> Geometry:
     """The figures of the source's table 2, without weights: every component counts alike.
 
     The headings of that table lost their formulas; the trace is the reading under which its figures fit together.
@@ -174,11 +174,13 @@ def geometry(law: JointGaussian | JointMixture) -> Geometry:
 
     Source: Huang (2026), arXiv 2603.26799, table 2.
 
-    >>> geometry(JointMixture(torch.zeros(2), torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.ones(1, 2)))
+    >>> latent_geometry(JointMixture(torch.zeros(2), torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.ones(1, 2)))
     Geometry(log_det=0.0, variance=2.0, spread=5.0)
     """
     if law.batch_shape.numel() != 1:
-        raise ValueError(f"geometry: expected one law, found a batch of shape {list(law.batch_shape)}. Pass one.")
+        raise ValueError(
+            f"latent_geometry: expected one law, found a batch of shape {list(law.batch_shape)}. Pass one."
+        )
     if isinstance(law, JointGaussian):
         eigenvalues = torch.linalg.eigvalsh(law.covariance.double())
         return Geometry(eigenvalues.log().sum(-1).mean().item(), eigenvalues.sum(-1).mean().item(), None)

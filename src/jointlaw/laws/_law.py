@@ -29,6 +29,11 @@ class Law(Distribution):
         """The constructor's other arguments by name (none, unless a law says otherwise)."""
         return {}
 
+    @property
+    def activity(self) -> Tensor:
+        """Expected share of coordinates that are not exactly zero, ``[*batch_shape]``: 1, unless 0 has an atom."""
+        return next(iter(self.tensors.values())).new_ones(self.batch_shape)
+
     @abstractmethod
     def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape, *event_shape]`` on the law's device, in its dtype.

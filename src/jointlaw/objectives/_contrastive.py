@@ -9,7 +9,6 @@ from jointlaw import _check as check
 from jointlaw.banks import Bank, Particles
 from jointlaw.distributed import gather
 from jointlaw.functional._contrast import against, info_nce, log_support, nt_xent, off_diagonal, rep_relu, unit
-from jointlaw.objectives._judged import Judged, edition, judged
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Outcome
 
@@ -96,10 +95,9 @@ class MoCo(Objective):
     The keys of all key views enter the bank in ``update``, after the backward pass: neither form ever sees a key of
     the current batch as a negative. A bank without real entries makes the loss zero.
 
-    The bank chooses the method: ``FIFO`` is MoCo v2, ``Particles`` is SMC-GMJE. The logits of the forward pass are
-    summed over queries while they are at hand, and ``update`` passes the sums on to a bank that weighs; if they belong
-    to another batch or bank they are formed again, to the same numbers. The embedding, for probes too, is the unit
-    vector.
+    The bank chooses the method: ``FIFO`` is MoCo v2, ``Particles`` is SMC-GMJE. For a bank that weighs, the logits of
+    the forward pass are summed over queries while they are at hand: ``outcome.posterior``, which ``update`` passes on
+    to the bank, or forms again where no outcome is given. The embedding, for probes too, is the unit vector.
 
     Args:
         bank: owns the past keys; width as the projector's.
@@ -129,7 +127,6 @@ class MoCo(Objective):
         self.bank = bank
         self.temperature = temperature
         self.symmetric = symmetric
-        self._judged: Judged | None = None
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -147,36 +144,29 @@ class MoCo(Objective):
         with torch.autocast(query.device.type, enabled=False):
             positive = torch.einsum("vbd,wbd->vwb", query, key) / self.temperature
         sums = against(query.flatten(0, 1), self.bank.read(), self.temperature, posterior=self.bank.weighs)
-        self._remember(z.context, sums.posterior)
         loss = info_nce(positive, sums.log_sum.view(query.shape[0], 1, -1))  # [queries, keys, B]
-        return Outcome.weigh(contrast=(1.0, (off_diagonal(loss) if self.symmetric else loss).mean()))
+        outcome = Outcome.weigh(contrast=(1.0, (off_diagonal(loss) if self.symmetric else loss).mean()))
+        return outcome._replace(posterior=sums.posterior if self.bank.weighs else None)
 
     @torch.no_grad()
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Let the keys enter the bank."""
         self._check(z)
         query, key = self._roles(z)
         key = key.transpose(0, 1).flatten(0, 1)  # sample by sample, so that processes in turn give the global order
-        posterior = self._posterior(z.context, query.flatten(0, 1), key) if self.bank.weighs else None
-        self._judged = None
-        self.bank.update(key, posterior)
+        self.bank.update(key, self._posterior(query.flatten(0, 1), key, outcome) if self.bank.weighs else None)
 
     def _roles(self, z: Embeddings) -> tuple[Tensor, Tensor]:
         """Queries ``[Q, B, D]`` and keys ``[K, B, D]``."""
         context, target = self.activate(z.context), self.activate(z.target.detach())
         return (context, target) if self.symmetric else (context[:-1], target[-1:])
 
-    def _posterior(self, context: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        slots = None if self._judged is None else self._judged.recall(context, edition(self.bank))
+    def _posterior(self, query: Tensor, key: Tensor, outcome: Outcome | None) -> Tensor:
+        """Log-weights ``[M + n]`` of the pool after this process's queries have been seen."""
+        slots = None if outcome is None else outcome.posterior
         if slots is None:
             slots = against(query, self.bank.read(), self.temperature).posterior
         return torch.cat([slots, log_support(query, gather(key), self.temperature)])
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _remember(self, context: Tensor, posterior: Tensor) -> None:
-        """Keep what the queries made of the slots; no result depends on whether it is kept."""
-        if self.bank.weighs:
-            self._judged = judged(context, edition(self.bank), posterior)
 
     def _check(self, z: Embeddings) -> None:
         check.views("MoCo", z.context, least=2)

@@ -86,7 +86,7 @@ class GMJE(Objective):
         )
 
     @torch.no_grad()
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Let a moving covariance follow."""
         self.density.update(joined_both_ways(self.activate(z.context)))
 
@@ -166,6 +166,6 @@ class ConditionalGMJE(Objective):
         )
 
     @torch.no_grad()
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Let the moving covariance follow all views."""
         self.density.update(self.activate(z.context))

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw.laws import Law
 from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import Regularizer, SphereSIGReg
 from jointlaw.types import Embeddings, Outcome
@@ -48,9 +49,14 @@ class LeJEPA(Objective):
             sigreg=(self.sigreg, self.regularizer(z.context)),
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Move on to the next step's slices, if there are any."""
         self.regularizer.update()
+
+    @property
+    def law(self) -> Law | None:
+        """That of the regularizer: standard normal, unless it is another one than SIGReg."""
+        return self.regularizer.law
 
 
 def distance_to_centre(z: Tensor, global_views: int) -> Tensor:

@@ -99,7 +99,7 @@ class RectifiedLpJEPA(Objective):
             matching=(self.matching, self.distance(embeddings)),
         )
 
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Move on to the next step's slices, and let the thresholds follow."""
         self.distance.update()
         if self.threshold is not None:
@@ -114,6 +114,11 @@ class RectifiedLpJEPA(Objective):
         """Set the thresholds so that units fire in the planned share of ``[N, D]`` projector outputs."""
         if self.threshold is not None:
             self.threshold.settle(z)
+
+    @property
+    def law(self) -> Law:
+        """The law of one unit."""
+        return self.distance.law
 
     @property
     def matcher(self) -> SlicedWasserstein:

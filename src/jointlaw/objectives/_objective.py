@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from jointlaw.laws import Law
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
@@ -23,8 +24,14 @@ class Objective(nn.Module, ABC):
     def forward(self, z: Embeddings) -> Outcome:
         """Return the loss and its unweighted terms."""
 
-    def update(self, z: Embeddings) -> None:
-        """Change state (banks, moving statistics, slice counters) after a batch; by default there is none."""
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
+        """Change state (banks, moving statistics, slice counters) after a batch; by default there is none.
+
+        Args:
+            z: the batch.
+            outcome: what ``forward`` made of this very batch, in the present state. It saves a bank that weighs the
+                work of judging the batch once more; the numbers are the same without it.
+        """
 
     @property
     def settles(self) -> bool:
@@ -47,6 +54,17 @@ class Objective(nn.Module, ABC):
         return z
 
     @property
-    def matcher(self) -> SlicedWasserstein | None:
-        """What compares the batch with a law, for those objectives that have a law; reports draw on it."""
+    def law(self) -> Law | None:
+        """The law that the units of an embedding are to follow; None where the objective has none."""
         return None
+
+    @property
+    def matcher(self) -> SlicedWasserstein | None:
+        """The distance to the law by which embeddings are judged, in squared embedding units; None without a law.
+
+        It is the term of the loss where the loss has one, so that the floor and the collapse value of
+        ``SlicedWasserstein.anchors`` are those of the training curve; elsewhere the default distance, by which
+        objectives of any kind compare.
+        """
+        law = self.law
+        return None if law is None else SlicedWasserstein(law)

@@ -14,7 +14,6 @@ from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.functional._mixtures import component_log_densities
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.objectives._gmje import MarginalEntropy
-from jointlaw.objectives._judged import Judged, edition, judged
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Outcome
 
@@ -38,9 +37,9 @@ class SMCGMJE(Objective):
     likelihood term (it is zero).
 
     Reductions: both terms in nats per sample, summed over width; a mean over ordered pairs of views and batch. Time and
-    memory are linear in batch and bank, ``V (V - 1) B M`` numbers. The distances of the forward pass are summed over
-    the batch while they are at hand, and ``update`` passes the sums on to a bank that weighs; if they belong to another
-    batch, bank or metric they are formed again, to the same numbers.
+    memory are linear in batch and bank, ``V (V - 1) B M`` numbers. For a bank that weighs, the distances of the forward
+    pass are summed over the batch while they are at hand: ``outcome.posterior``, which ``update`` passes on to the
+    bank, or forms again where no outcome is given.
 
     Args:
         bank: of width 2 D; particles at temperature 1, for the metric has the scale.
@@ -78,7 +77,6 @@ class SMCGMJE(Objective):
         self.entropy = entropy
         self.sphere = sphere
         self.marginals = MarginalEntropy(eps)
-        self._judged: Judged | None = None
 
     @property
     def statistics(self) -> dict[str, Tensor]:
@@ -93,19 +91,16 @@ class SMCGMJE(Objective):
         """Judge projector outputs ``[V, B, D]`` of V >= 2 views; the bank stays as it is."""
         self._check(z)
         views = self.activate(z.context)
-        return Outcome.weigh(
-            likelihood=(1.0, self._likelihood(self._rows(views), z.context)),
-            entropy=(self.entropy, self.marginals(views)),
-        )
+        likelihood, posterior = self._likelihood(self._rows(views))
+        outcome = Outcome.weigh(likelihood=(1.0, likelihood), entropy=(self.entropy, self.marginals(views)))
+        return outcome._replace(posterior=posterior)
 
     @torch.no_grad()
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Let the pairs of the batch enter the bank."""
         self._check(z)
         rows = self._rows(self.activate(z.context)).detach()
-        posterior = self._posterior(z.context, rows) if self.bank.weighs else None
-        self._judged = None
-        self.bank.update(rows, posterior)
+        self.bank.update(rows, self._posterior(rows, outcome) if self.bank.weighs else None)
 
     @staticmethod
     def _rows(views: Tensor) -> Tensor:
@@ -113,29 +108,24 @@ class SMCGMJE(Objective):
         return joined_both_ways(views).transpose(0, 1).flatten(0, 1)
 
     @without_autocast
-    def _likelihood(self, rows: Tensor, context: Tensor) -> Tensor:
+    def _likelihood(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The likelihood term, and the log-weights of the slots for a bank that weighs."""
         embeddings, log_weights = self.bank.read()
         log_densities = self._log_densities(rows, embeddings)  # [N, M]
-        self._remember(context, log_weights, log_densities)
+        posterior = _slots(log_weights, log_densities) if self.bank.weighs else None
         empty = log_weights.max() == -torch.inf
         log_weights = torch.where(empty, 0.0, log_weights).double().log_softmax(0)  # of a bank as if it held zeros
         likelihood = (log_weights + log_densities).logsumexp(1)  # [N]
-        return torch.where(empty, 0.0, -likelihood.mean()).to(wide(rows).dtype)
+        return torch.where(empty, 0.0, -likelihood.mean()).to(wide(rows).dtype), posterior
 
-    def _posterior(self, context: Tensor, rows: Tensor) -> Tensor:
+    def _posterior(self, rows: Tensor, outcome: Outcome | None) -> Tensor:
         """Log-weights ``[M + n]`` of the pool after this process's rows have been seen."""
-        slots = None if self._judged is None else self._judged.recall(context, edition(self.bank, self.scale))
+        slots = None if outcome is None else outcome.posterior
         if slots is None:
             embeddings, log_weights = self.bank.read()
             slots = _slots(log_weights, self._log_densities(rows, embeddings))
         entrants = self._log_densities(rows, gather(rows)).logsumexp(0)
         return torch.cat([slots, entrants]).to(self.bank.log_weights.dtype)
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _remember(self, context: Tensor, log_weights: Tensor, log_densities: Tensor) -> None:
-        """Keep what the batch made of the slots; no result depends on whether it is kept."""
-        if self.bank.weighs:
-            self._judged = judged(context, edition(self.bank, self.scale), _slots(log_weights, log_densities))
 
     def _log_densities(self, rows: Tensor, around: Tensor) -> Tensor:
         """Log N(Z; Z_m, S) ``[N, M]`` in float64."""

@@ -90,7 +90,7 @@ class SwAV(Objective):
             return Outcome.weigh(assignment=(1.0, others / (CODED * (len(scores) - 1))))
 
     @torch.no_grad()
-    def update(self, z: Embeddings) -> None:
+    def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
         """Count the step, and let the coded views' embeddings enter the queues."""
         self._check(z.context)
         self.step += 1

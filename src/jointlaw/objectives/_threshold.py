@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from jointlaw import _check as check
+from jointlaw.densities._fitted import held_unit
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.laws._fixed import Fixed
 
 
 class Threshold(nn.Module):
@@ -52,7 +52,7 @@ class Threshold(nn.Module):
                 f"Threshold: expected a law that is active at times, found activity {float(law.activity):g}. Choose "
                 "another location, or no thresholds (rate=0)."
             )
-        self.fixed = Fixed(law)
+        self.fixed = held_unit("Threshold", law)
         self.rate = rate
         self.register_buffer("level", torch.zeros(()))
 

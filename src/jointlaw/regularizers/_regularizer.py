@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from jointlaw import _check as check
+from jointlaw.laws import Law
 
 
 class Regularizer(nn.Module, ABC):
@@ -17,6 +18,11 @@ class Regularizer(nn.Module, ABC):
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``; changes no state."""
+
+    @property
+    def law(self) -> Law | None:
+        """The law of one unit; None where what is asked of the batch, such as moments, does not make a law."""
+        return None
 
     def update(self) -> None:
         """Advance what changes from step to step; called once per batch, after the backward pass."""

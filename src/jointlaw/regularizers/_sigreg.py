@@ -7,6 +7,7 @@ from jointlaw import _check as check
 from jointlaw.distributed import gather, mean_across_ranks, world_size
 from jointlaw.functional._characteristic import sliced_characteristic, sphere_characteristic
 from jointlaw.functional._families import Slices, Uniform
+from jointlaw.laws import GeneralizedGaussian, Law
 from jointlaw.regularizers._draws import seeded, shared_out
 from jointlaw.regularizers._regularizer import Regularizer, as_views
 
@@ -44,6 +45,11 @@ class SIGReg(Regularizer):
         """Measure embeddings ``[B, D]`` or views of them ``[V, B, D]``."""
         value: Tensor = self._statistic(gather(as_views("SIGReg", z), dim=-2))
         return mean_across_ranks(value) if self.share else value
+
+    @property
+    def law(self) -> Law:
+        """Standard normal."""
+        return GeneralizedGaussian(2.0)
 
     def update(self) -> None:
         """Draw new slices from now on."""
@@ -90,3 +96,8 @@ class SphereSIGReg(Regularizer):
         rows = as_views("SphereSIGReg", z)
         part = sphere_characteristic(rows, gather(rows.detach(), dim=-2))
         return mean_across_ranks(part) * world_size()  # parts of all processes add up
+
+    @property
+    def law(self) -> Law:
+        """Standard normal."""
+        return GeneralizedGaussian(2.0)

@@ -1,17 +1,41 @@
 """Sliced Wasserstein distance to a law of independent, identically distributed units."""
 
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw.densities import Fitted
+from jointlaw.densities._fitted import held_unit
 from jointlaw.distributed import gather, mean_across_ranks
 from jointlaw.functional._families import Axes, FastOrthogonal, LowerEigen, Mixture, Slices, Sparse
 from jointlaw.functional._matching import Piece, sliced_wasserstein
+from jointlaw.functional._tables import Tables
 from jointlaw.functional._targets import OrderStatistics, Targets
 from jointlaw.laws import Law
-from jointlaw.laws._fixed import Fixed
 from jointlaw.regularizers._draws import seeded, shared_out
 from jointlaw.regularizers._regularizer import Regularizer, as_views
+
+_IN_USE: WeakKeyDictionary[Fitted, tuple[list[tuple[Tensor, int]], Tables]] = WeakKeyDictionary()
+"""The tables of the laws that are being matched, with the tensors and their versions to which they belong.
+
+Outside of the modules, whose forward pass changes nothing, for it is but a memo: values do not depend on it. It keeps
+the tables of a law alive until the last module that matches to this law is gone.
+"""
+
+
+def tables_of(held: Fitted) -> Tables:
+    """The tables of the law that a module holds; its values are looked at when its tensors have changed."""
+    buffers = list(held.buffers())
+    versions, tables = _IN_USE.get(held, ([], None))
+    same = len(versions) == len(buffers) and all(
+        now is then and now._version == version for now, (then, version) in zip(buffers, versions, strict=True)
+    )
+    if tables is None or not same:
+        tables = Tables.of(held.law)
+        _IN_USE[held] = [(buffer, buffer._version) for buffer in buffers], tables
+    return tables
 
 
 class SlicedWasserstein(Regularizer):
@@ -49,7 +73,7 @@ class SlicedWasserstein(Regularizer):
     ) -> None:
         super().__init__()
         check.non_negative("SlicedWasserstein", seed=seed)
-        self.fixed = Fixed(law)
+        self.fixed = held_unit("SlicedWasserstein", law)
         self.slices = default_slices() if slices is None else slices
         self.targets = OrderStatistics() if targets is None else targets
         self.seed = seed
@@ -84,7 +108,7 @@ class SlicedWasserstein(Regularizer):
         check.at_least("SlicedWasserstein.anchors", 2, batch=batch)
         check.at_least("SlicedWasserstein.anchors", 1, dim=dim, draws=draws)
         with torch.no_grad():
-            generator = seeded(self.fixed.device, self.seed, 0, 2)
+            generator = seeded(next(self.fixed.buffers()).device, self.seed, 0, 2)
             perfect = self.law.draw(torch.Size((draws, 1, batch, dim)), generator)
             floor = torch.stack([self._distance(z, step) for step, z in enumerate(perfect)]).mean()
             collapse = self._distance(torch.zeros_like(perfect[0]), 0)
@@ -104,7 +128,8 @@ class SlicedWasserstein(Regularizer):
         with torch.autocast(z.device.type, enabled=False):
             exact = z if z.dtype == torch.float64 else z.float()
             columns = exact.reshape(views * batch, dim).T.contiguous()  # [D, V B]
-            target = self.targets.of(self.law, exact.detach(), seeded(z.device, self.seed, step, 1))
+            generator = seeded(z.device, self.seed, step, 1)
+            target = self.targets.of(self.law, exact.detach(), generator, tables_of(self.fixed))
             turn = exact[step % views].detach().T  # the view that data-dependent slices are made for
             blocks = self.slices.blocks(turn, seeded(z.device, self.seed, step, 0))
             own = shared_out(blocks) if share else blocks

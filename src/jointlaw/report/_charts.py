@@ -7,7 +7,6 @@ from plotly.subplots import make_subplots
 from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles
 from jointlaw.functional._spectrum import rankme
 from jointlaw.functional._spectrum import spectrum as singular_values
-from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report._blocks import Absent, Chart
 from jointlaw.report._contents import Contents
 from jointlaw.report.drawing import LAW, MEASURED, THIRD, axes, band, bars, canvas, dress, line, logarithmic, tidied
@@ -77,7 +76,7 @@ def histogram(contents: Contents) -> Chart:
         atom = 100 * (1 - (contents.planned_activity or 0.0))
         figure.add_bar(x=["zero"], y=[tidied(atom)], name="planned", marker_color=LAW, row=1, col=1)
         inside = np.linspace(edges[0], edges[-1], 242)[1:-1]
-        if isinstance(law, RectifiedGeneralizedGaussian):
+        if float(law.activity) < 1:
             inside = inside[inside > 0]  # off the atom
         curve = law.log_prob(torch.from_numpy(inside)).double().exp().numpy()
         line(figure, list(zip(inside, curve, strict=True)), "law's density", LAW, panel=2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jointlaw.laws import Law, RectifiedGeneralizedGaussian
+from jointlaw.laws import Law
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Contents:
         """The share of active units that the law asks for; the run's own figure where there is no law object."""
         if self.law is None:
             return self.figure("sparsity.l0_expected")
-        return float(self.law.activity) if isinstance(self.law, RectifiedGeneralizedGaussian) else 1.0
+        return float(self.law.activity)
 
     @property
     def labelled(self) -> bool:

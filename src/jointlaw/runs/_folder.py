@@ -1,21 +1,18 @@
 """The run folder: what it holds, and when it may be written to."""
 
-import importlib.metadata
+import hashlib
 import json
-import os
 import pickle
-import platform
 import shutil
-import subprocess
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
-from safetensors.torch import load_file, save_file
 
-from jointlaw.training._learner import Learner
+from jointlaw import __version__
+from jointlaw._files import write_bytes, write_text
+from jointlaw.runs._environment import environment
 
 _FREE = (
     "run.folder",
@@ -27,10 +24,6 @@ _FREE = (
     "config",
 )
 """Settings in which a resumed run may differ: none of them changes what is learned."""
-
-PARTS = ("encoder", "projector", "objective")
-"""What of a learner makes embeddings of samples: an objective may rectify above thresholds that it has learned."""
-
 
 class Workspace:
     """Paths and files of one run.
@@ -44,22 +37,24 @@ class Workspace:
         self.config = folder / "config.yaml"
         self.checkpoints = folder / "checkpoints"
         self.last = self.checkpoints / "last.ckpt"
-        self.weights = folder / "encoder.safetensors"
         self.results = folder / "results.json"
         self.report = folder / "report.html"
+        self.facts = folder / "run.json"
 
-    def start(self, config: str) -> None:
+    def start(self, config: Mapping[str, Any]) -> None:
         """Make a new folder and write down configuration and environment; refuse one that is in use."""
+        import yaml
+
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise ValueError(
                 f"run folder {self.folder}: expected a new or empty folder, found files in it. "
                 "Go on with its run by --run.resume=true, or choose another --run.folder."
             )
         self.checkpoints.mkdir(parents=True)
-        write_text(self.config, config)
+        write_text(self.config, yaml.safe_dump(dict(config), sort_keys=False))
         write_text(self.folder / "environment.txt", environment())
 
-    def resume(self, config: str) -> None:
+    def resume(self, config: Mapping[str, Any]) -> None:
         """Check that the folder holds the same run, with a checkpoint to go on from that can be read."""
         self.check_same(config)
         if not self.last.exists():
@@ -69,14 +64,14 @@ class Workspace:
             )
         self.reached()
 
-    def check_same(self, config: str) -> None:
+    def check_same(self, config: Mapping[str, Any]) -> None:
         """Refuse a folder that holds a run of another configuration, naming the differing keys."""
         if not self.config.exists():
             raise ValueError(
                 f"run folder {self.folder}: expected the config.yaml of an earlier run, found none. "
                 "Check --run.folder, or start without --run.resume."
             )
-        differing = differing_keys(yaml.safe_load(self.config.read_text(encoding="utf-8")), yaml.safe_load(config))
+        differing = differing_keys(read_yaml(self.config), config)
         if differing:
             raise ValueError(
                 f"run folder {self.folder}: expected the configuration the run was started with, found other values "
@@ -104,47 +99,110 @@ class Workspace:
         shutil.rmtree(self.folder)
         return True
 
-    def save_weights(self, learner: Learner) -> None:
-        """Write encoder, projector and objective (thresholds, predictors) to ``encoder.safetensors``, in one go."""
-        state = {
-            f"{name}.{key}": value.contiguous()
-            for name in PARTS
-            for key, value in learner.get_submodule(name).state_dict().items()
-        }
-        part = self.weights.with_suffix(".part")
-        save_file(state, part)
-        os.replace(part, self.weights)
+    def write_weights(self, name: str, content: bytes) -> None:
+        """Write a file of weights into the folder, and its digest into ``run.json``."""
+        write_bytes(self.folder / name, content)
+        facts = self.read_facts()
+        facts["weights"] = {**facts.get("weights", {}), name: _digest(content)}
+        self._write_facts(facts)
 
-    def load_weights(self, learner: Learner) -> None:
-        """Read encoder, projector and objective; missing, unexpected or misshapen weights are errors."""
-        if not self.weights.exists():
+    def read_weights(self, name: str, remedy: str) -> bytes:
+        """Read a file of weights.
+
+        Args:
+            name: of the file.
+            remedy: what makes it, for the error where there is none.
+
+        Raises:
+            ValueError: if there is none, or one byte of it has changed.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            raise ValueError(f"{path}: expected a file of weights, found none. {remedy}")
+        content = path.read_bytes()
+        noted = self.read_facts().get("weights", {}).get(name)
+        if noted != _digest(content):
             raise ValueError(
-                f"run folder {self.folder}: expected encoder.safetensors, found none: the run has not ended. "
-                "Finish it with --run.resume=true."
+                f"{path}: expected the weights that were written here, found a file that has changed since (its digest "
+                "differs from the one in run.json). Restore it from where the run was trained."
             )
-        load_weights(self.weights, learner)
+        return content
+
+    def read_facts(self) -> dict[str, Any]:
+        """What ``run.json`` holds: the version that wrote it, shape of a sample, class names, digests of weights.
+
+        Raises:
+            ValueError: if there is no such file, or another one.
+        """
+        try:
+            facts = json.loads(self.facts.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(
+                f"{self.folder}: expected a run folder with run.json, found none. Check the path; a run that an earlier "
+                "version trained gets one by jointlaw train RECIPE --config FOLDER/config.yaml --run.resume."
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"{self.facts}: expected JSON, found something unreadable ({error}).") from error
+        if not isinstance(facts, dict) or not isinstance(facts.get("sample"), list):
+            raise ValueError(f"{self.facts}: expected the facts of a run, found others. Restore the file.")
+        return facts
+
+    def note(self, shape: tuple[int, ...], classes: tuple[str, ...]) -> None:
+        """Write down what opening the folder needs to know of the data: the shape of a sample, names of classes."""
+        earlier = self.read_facts() if self.facts.exists() else {}
+        known = {"jointlaw": __version__, "sample": list(shape), "classes": list(classes)}
+        self._write_facts({**earlier, **known})
+
+    def _write_facts(self, facts: Mapping[str, Any]) -> None:
+        write_text(self.facts, json.dumps(facts, indent=1) + "\n")
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration of the run.
+
+        Raises:
+            ValueError: if the folder holds none, or something else than YAML.
+        """
+        if not self.config.is_file():
+            raise ValueError(f"{self.folder}: expected a run folder with config.yaml, found none. Check the path.")
+        return read_yaml(self.config)
+
+    def read_results(self) -> dict[str, float | None]:
+        """The figures in ``results.json``; none before the run was judged."""
+        if not self.results.exists():
+            return {}
+        figures: dict[str, float | None] = json.loads(self.results.read_text(encoding="utf-8"))
+        return figures
 
     def save_results(self, figures: Mapping[str, object]) -> None:
         """Write ``results.json`` in one go."""
         write_text(self.results, json.dumps(figures, indent=2) + "\n")
 
+    def add_results(self, figures: Mapping[str, float | None], *stale: str) -> None:
+        """Add figures to those in ``results.json``.
 
-def load_weights(path: Path, learner: Learner) -> None:
-    """Load ``encoder.safetensors`` into a learner's encoder, projector and objective, strictly."""
+        Args:
+            figures: dotted name -> value.
+            *stale: figures whose names begin so are dropped first: what they described is there no more.
+        """
+        kept = {name: value for name, value in self.read_results().items() if not name.startswith(stale)}
+        self.save_results({**kept, **figures})
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping from a YAML file.
+
+    Raises:
+        ValueError: if the file holds something else.
+    """
+    import yaml
+
     try:
-        state = load_file(path)
-    except Exception as error:
-        raise ValueError(f"{path}: expected a safetensors file, found one that cannot be read ({error}).") from error
-    for name in PARTS:
-        module = learner.get_submodule(name)
-        part = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
-        try:
-            module.load_state_dict(part, strict=True)
-        except RuntimeError as error:
-            raise ValueError(
-                f"{path}: expected the weights of this {name}, found others. Use the configuration that the weights "
-                f"were trained with. ({' '.join(str(error).split())})"
-            ) from error
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected the YAML of a run, found something unreadable ({error}).") from error
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path}: expected the options of a run, found {type(tree).__name__}. Is it a run's?")
+    return tree
 
 
 def differing_keys(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
@@ -158,45 +216,6 @@ def differing_keys(before: Mapping[str, object], now: Mapping[str, object]) -> l
     ]
 
 
-def environment() -> str:
-    """Versions that a result depends on, the commit of the source among them where it is a checkout."""
-    packages = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
-    lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
-    lines.append(f"commit {_commit()}")
-    for package in packages:
-        try:
-            lines.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            lines.append(f"{package} not installed")
-    lines.append(f"cpu threads {torch.get_num_threads()}, capability {torch.backends.cpu.get_cpu_capability()}")
-    lines.append(f"gpu {torch.cuda.get_device_name() if torch.cuda.is_available() else 'none'}")
-    return "\n".join(lines) + "\n"
-
-
-@cache
-def _commit() -> str:
-    """The commit of the source when it was first asked for, marked "dirty" where files differ from it."""
-    if not _git("ls-files", Path(__file__).name):
-        return "unknown: not a checkout"
-    return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
-
-
-def _git(*words: str) -> str:
-    """What git says in the folder of the source; nothing if it cannot be asked."""
-    command = ["git", "-C", str(Path(__file__).parent), *words]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 (fixed words)
-    except OSError:
-        return ""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
 def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for key, value in tree.items():
@@ -205,3 +224,7 @@ def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,34 +1,28 @@
 """Sampling the latent law of a run, and completing images by it."""
 
 import io
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jointlaw.runs._commands import Project, earlier_results, say
-from jointlaw.densities._density import Density
-from jointlaw.evaluation._fitting import Recipe, load_density
-from jointlaw.generation._quality import memorisation, overlap
-from jointlaw.evaluation._joint import (
-    PairTable,
-    Reduction,
-    judge_density,
-    principal_components,
-    representations,
-)
+from jointlaw._files import write_bytes
+from jointlaw.data import Data, Source, as_source
+from jointlaw.evaluation._fitting import FittedPairs, Network
+from jointlaw.evaluation._joint import Target, judge_density, principal_components
+from jointlaw.generation import memorisation, overlap
+from jointlaw.generation._decoder import TrainedDecoder
 from jointlaw.generation._latents import Half, draw, draw_given, expand, half_pairs, hide, median_pixel
-from jointlaw.report._blocks import FigureTable, Picture, Section
-from jointlaw.report._page import Page
-from jointlaw.report._pictures import tiled
-from jointlaw.generation._decoder import Trained, load_decoder
-from jointlaw.training._learner import Learner
-from jointlaw.data._samples import Data, Source, Stored
-from jointlaw.runs._folder import environment
+from jointlaw.report import Page, Picture, Section, figure_table, tiled
+from jointlaw.runs._decode import load_decoder
+from jointlaw.runs._environment import environment
+from jointlaw.runs._fit import load_fit, reduced
+
+if TYPE_CHECKING:
+    from jointlaw.evaluation._embed import Embedder
+    from jointlaw.runs._run import Run
 
 JUDGED = 1000
 """Samples, and as many held-out images, on which samples are judged; fewer if fewer are held out."""
@@ -42,155 +36,115 @@ COMPLETIONS = 8
 SHOWN = 8
 """Held-out images that show what is lost on the way."""
 
-WORDS = {
-    "samples.precision": ("precision", "{:.1%}"),
-    "samples.recall": ("recall", "{:.1%}"),
-    "samples.density": ("density", "{:.3f}"),
-    "samples.coverage": ("coverage", "{:.1%}"),
-    "samples.memorisation": ("distance to the nearest training image, over that of held-out images", "{:.3f}"),
-    "completion.nll": ("negative log-likelihood of the whole given the half (nats)", "{:.3f}"),
-    "completion.energy_score": ("energy score", "{:.4f}"),
-    "completion.coverage": ("wholes inside regions meant to hold 90 %", "{:.1%}"),
-    "completion.ambiguity_share": ("ambiguity, as a share of the variance", "{:.1%}"),
-}
-"""Figure -> its name and form."""
-
 
 @dataclass(frozen=True, eq=False)
-class Generator:
-    """All that turns a density's draws into images.
+class Samples:
+    """What was drawn from a run's density and decoded.
 
     Attributes:
-        project: the run.
-        recipe: of the density.
-        density: over principal components.
-        reduction: to them.
-        trained: the decoder.
+        arrays: ``latents`` and ``images``; of completions also ``half``, ``whole`` and ``index``.
+        figures: dotted name -> value.
+        page: shows them.
     """
 
-    project: Project
-    recipe: Recipe
-    density: Density
-    reduction: Reduction
-    trained: Trained
-
-    @classmethod
-    def of(cls, project: Project) -> "Generator":
-        """Read density and decoder of a run.
-
-        Raises:
-            ValueError: if one is missing, or they are of different parts of the network.
-        """
-        folder = project.workspace.folder
-        density, decoder = folder / "density.safetensors", folder / "decoder.safetensors"
-        if not density.exists():
-            raise ValueError(f"{density}: expected a density, found none. Fit one by jointlaw fit {folder}.")
-        recipe, fitted, reduction = load_density(density)
-        trained = load_decoder(decoder)
-        if recipe.part != trained.how.part:
-            raise ValueError(
-                f"{folder}: expected density and decoder of one part, found a density of the {recipe.part} and a "
-                f"decoder of the {trained.how.part}. Run jointlaw decode {folder} --part={recipe.part}."
-            )
-        return cls(project, recipe, fitted, reduction, trained)
-
-
-class _Sheet(NamedTuple):
-    """What is written beside a page."""
-
-    name: str
     arrays: dict[str, Tensor]
-    grid: bytes
+    figures: dict[str, float]
+    page: Page
 
 
-def sample_run(project: Project, count: int, seed: int) -> None:
+def sample(run: "Run", count: int, seed: int) -> Samples:
     """Draw from the density's law of one view, decode the draws, and judge and show them.
 
     ``samples.png`` is a grid, ``samples.npz`` holds latents and images, ``samples.html`` shows them beside what
     decoder and principal components lose; ``results.json`` gains ``samples.*``.
     """
-    parts = Generator.of(project)
-    if parts.recipe.density == "network":
+    fitted, decoder = _density_and_decoder(run)
+    if isinstance(fitted.recipe, Network):
         raise ValueError(
             "sample: expected a density with a joint law, found a network, which predicts only. Fit another by "
-            "jointlaw fit --density=mixture, or complete images by --given=left."
+            "jointlaw fit --density=Mixture, or complete images by --given=left."
         )
-    data = project.setup.load_data()
-    learner = project.trained(data)
+    data, embedder = run.data, run.embedder
     judged = min(JUDGED, len(data.held_out))
-    latent = parts.trained.surface(draw(parts.density, parts.reduction, max(count, judged), seed))
-    images = parts.trained(latent)
-    figures = _judge(parts, data, learner, images[:judged])
-    columns = max(1, round(count**0.5))
-    grid = tiled(images[:count].numpy(), columns)
+    latent = decoder.surface(draw(fitted.density, fitted.reduction, max(count, judged), seed))
+    images = decoder(latent)
+    figures = _judge(embedder, data, images[:judged])
     law = (
         "of views as drawn in training, so that samples may be cropped and turned as views are; that of whole images "
         "takes jointlaw fit --target=clean."
-        if parts.recipe.target == "view"
+        if fitted.target == Target.view
         else "of clean samples."
     )
-    text = f"{count} draws from the {parts.recipe.density} over the {parts.recipe.part}, decoded. The law is that {law}"
-    shown = Picture("Samples", grid, text, f"A grid of {count} generated images.")
-    pictures = [shown, _losses(parts, data, learner)]
+    words = f"{count} draws from the {_name(fitted)} over the {fitted.which}, decoded. The law is that {law}"
+    grid = tiled(images[:count].numpy(), max(1, round(count**0.5)))
+    shown = Picture("Samples", grid, words, f"A grid of {count} generated images.")
     note = (
         f"On {judged:,} samples and as many held-out images. The first four in the run's own features, after Naeem et "
         "al. (2020); the distance in pixels."
     )
-    sheet = _Sheet("samples", {"latents": latent[:count], "images": images[:count]}, shown.png)
-    command = f"jointlaw sample {project.workspace.folder} --count={count} --seed={seed}"
-    _publish(
-        project,
-        sheet,
-        figures,
-        Section(
-            "samples",
-            "Samples",
-            "Drawn from the density of the run, then decoded.",
-            [_table(figures, note), *pictures],
-        ),
-        command,
-    )
+    table, lost = figure_table(figures, note=note), _losses(embedder, data, fitted, decoder)
+    introduction = "Drawn from the density of the run, then decoded."
+    section = Section("samples", "Samples", introduction, [table, shown, lost])
+    command = f"jointlaw sample {run.workspace.folder} --count={count} --seed={seed}"
+    arrays = {"latents": latent[:count], "images": images[:count]}
+    return _published(run, "samples", Samples(arrays, figures, _page(run, section, command)), shown)
 
 
-def complete_run(project: Project, seen: Half, count: int, seed: int) -> None:
+def complete(run: "Run", seen: Half, count: int, seed: int) -> Samples:
     """Complete half-seen held-out images in several ways each.
 
     The run's density knows pairs of views, not of halves and wholes: one of the same recipe is fitted here, to the
     representations of half-hidden and whole training images. ``completions.png`` shows rows (half, whole, eight
     completions), ``completions.npz`` holds them, ``completions.html`` shows and judges them.
     """
-    parts = Generator.of(project)
-    data, setup, recipe = project.setup.load_data(), project.setup, parts.recipe
-    fill, learner, views = median_pixel(data.train), project.trained(data), project.setup.view_maker(data)
-    train, test = (
-        half_pairs(learner, source, views, setup.run.batch, recipe.part, seen, fill)
-        for source in (data.train, data.held_out)
-    )
-    reduce = principal_components(train.target, recipe.dim, recipe.seed)
-    density = recipe.fit(PairTable(reduce(train.context), reduce(train.target))).eval()
-    found = judge_density(density, PairTable(reduce(test.context), reduce(test.target)), recipe.seed)
-    figures = _completion_figures(found)
+    fitted, decoder = _density_and_decoder(run)
+    data, embedder = run.data, run.embedder
+    fill = median_pixel(data.train)
+    train, test = (half_pairs(embedder, source, fitted.which, seen, fill) for source in (data.train, data.held_out))
+    reduce = principal_components(train.target, fitted.reduction.directions.shape[1], fitted.seed)
+    density = fitted.recipe.fit(reduced(reduce, train), fitted.seed).eval()
+    figures = _completion_figures(judge_density(density, reduced(reduce, test), fitted.seed))
     rows = _spread(data.held_out, -(-count // COMPLETIONS), seed)
-    latent = parts.trained.surface(draw_given(density, reduce, test.context[rows], COMPLETIONS, seed))
+    latent = decoder.surface(draw_given(density, reduce, test.context[rows], COMPLETIONS, seed))
     whole = data.held_out.read(rows)
-    half, images = hide(whole, seen, fill), parts.trained(latent.flatten(0, 1))
+    half, images = hide(whole, seen, fill), decoder(latent.flatten(0, 1))
     images = images.view(*latent.shape[:2], *images.shape[1:])  # [rows, completions, C, H, W]
     strips = torch.cat([half[:, None], whole[:, None], images], dim=1).flatten(0, 1)
-    grid = tiled(strips.numpy(), COMPLETIONS + 2)
-    text = (
-        f"In each row: what was seen, the whole image, and {COMPLETIONS} decoded draws from the {recipe.density} given "
+    words = (
+        f"In each row: what was seen, the whole image, and {COMPLETIONS} decoded draws from the {_name(fitted)} given "
         "the half. Rows whose completions differ are ambiguous."
     )
-    shown = Picture("Completions", grid, text, f"{len(rows)} rows of completed images.", wide=True)
+    grid = tiled(strips.numpy(), COMPLETIONS + 2)
+    shown = Picture("Completions", grid, words, f"{len(rows)} rows of completed images.", wide=True)
     note = "Of the law of the whole's representation given the half's, on held-out images; nats and squared units."
-    arrays = {"latents": latent, "images": images, "half": half, "whole": whole, "index": rows}
-    how = (
+    introduction = (
         "The run's density knows pairs of views. One of the same recipe was fitted to half-hidden and whole training "
         "images; hidden pixels took the median of the training images."
     )
-    part = Section("completions", "Completions", how, [_table(figures, note), shown])
-    command = f"jointlaw sample {project.workspace.folder} --given={seen} --count={count} --seed={seed}"
-    _publish(project, _Sheet("completions", arrays, shown.png), figures, part, command)
+    section = Section("completions", "Completions", introduction, [figure_table(figures, note=note), shown])
+    command = f"jointlaw sample {run.workspace.folder} --given={seen} --count={count} --seed={seed}"
+    arrays = {"latents": latent, "images": images, "half": half, "whole": whole, "index": rows}
+    return _published(run, "completions", Samples(arrays, figures, _page(run, section, command)), shown)
+
+
+def _density_and_decoder(run: "Run") -> tuple[FittedPairs, TrainedDecoder]:
+    """Density and decoder of a run.
+
+    Raises:
+        ValueError: if one is missing, or they are of different representations.
+    """
+    fitted, decoder = load_fit(run), load_decoder(run)
+    if fitted.which != decoder.settings.which:
+        raise ValueError(
+            f"{run.workspace.folder}: expected density and decoder of one representation, found a density of the "
+            f"{fitted.which} and a decoder of the {decoder.settings.which}. Run jointlaw decode "
+            f"{run.workspace.folder} --which={fitted.which}."
+        )
+    return fitted, decoder
+
+
+def _name(fitted: FittedPairs) -> str:
+    return type(fitted.recipe).__name__.lower()
 
 
 def _completion_figures(found: dict[str, float | None]) -> dict[str, float]:
@@ -203,65 +157,47 @@ def _completion_figures(found: dict[str, float | None]) -> dict[str, float]:
     return kept | share
 
 
-def _judge(parts: Generator, data: Data, learner: Learner, images: Tensor) -> dict[str, float]:
+def _judge(embedder: "Embedder", data: Data, images: Tensor) -> dict[str, float]:
     """The figures of decoded samples ``[N, C, H, W]``."""
-    setup = parts.project.setup
-    views, batch, few = setup.view_maker(data), setup.run.batch, _spread(data.held_out, len(images), 0)
-    made = Stored(values=images, label=torch.full((len(images),), -1))
-    held_out = data.held_out.take(few)
-    real, fake = (representations(learner, source, views, batch, "features") for source in (held_out, made))
+    held_out = data.held_out.take(_spread(data.held_out, len(images), 0))
+    real, fake = (embedder.clean(source).features for source in (held_out, as_source(images)))
     train = data.train.read(_spread(data.train, REFERENCE, 0))
-    copied = memorisation(*(x.flatten(1).float() / 255 for x in (images, train, held_out.read(torch.arange(len(few))))))
-    return {f"samples.{k}": v for k, v in {**overlap(real, fake)._asdict(), "memorisation": copied}.items()}
+    pixels = (x.flatten(1).float() / 255 for x in (images, train, held_out.read(torch.arange(len(held_out)))))
+    found = {**overlap(real, fake)._asdict(), "memorisation": memorisation(*pixels)}
+    return {f"samples.{name}": value for name, value in found.items()}
 
 
-def _losses(parts: Generator, data: Data, learner: Learner) -> Picture:
-    """Held-out images, decoded, and decoded from their principal components."""
-    setup, rows = parts.project.setup, _spread(data.held_out, SHOWN, 0)
-    source = data.held_out.take(rows)
-    z = representations(learner, source, setup.view_maker(data), setup.run.batch, parts.recipe.part)
-    reduced = expand(parts.reduction, parts.reduction(z))
-    images = torch.stack(
-        [source.read(torch.arange(len(rows))), parts.trained(z), parts.trained(reduced)]
-    )  # [3, N, ...]
-    text = (
+def _losses(embedder: "Embedder", data: Data, fitted: FittedPairs, decoder: TrainedDecoder) -> Picture:
+    """Held-out images, decoded from their representations, and from the principal components alone."""
+    source = data.held_out.take(_spread(data.held_out, SHOWN, 0))
+    z = embedder.clean(source).part(fitted.which)
+    back = expand(fitted.reduction, fitted.reduction(z))
+    images = torch.stack([source.read(torch.arange(len(source))), decoder(z), decoder(back)])  # [3, N, C, H, W]
+    words = (
         "Rows: held-out images; decoded from their representations; decoded from the principal components alone that "
-        f"the density sees ({parts.reduction.kept:.1%} of the variance). Samples can be no better than the last row."
+        f"the density sees ({fitted.reduction.kept:.1%} of the variance). Samples can be no better than the last row."
     )
-    grid = tiled(images.flatten(0, 1).numpy(), len(rows))
-    return Picture("What is lost before the law", grid, text, "Three rows: images, decoded, decoded again.")
+    grid = tiled(images.flatten(0, 1).numpy(), len(source))
+    return Picture("What is lost before the law", grid, words, "Three rows: images, decoded, decoded again.")
 
 
-def _publish(project: Project, sheet: _Sheet, figures: dict[str, float], part: Section, command: str) -> None:
-    """Write picture, arrays, figures and page."""
-    folder = project.workspace.folder
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in sheet.arrays.items()}
-    np.savez_compressed(buffer, **arrays)
-    _write(folder / f"{sheet.name}.png", sheet.grid)
-    _write(folder / f"{sheet.name}.npz", buffer.getvalue())
-    project.workspace.save_results({**earlier_results(project.workspace), **figures})
-    title = f"{part.title} of {project.recipe} on {project.setup.data}"
+def _page(run: "Run", section: Section, command: str) -> Page:
     introduction = "A point drawn from a law over representations, and what a decoder makes of it."
-    page = folder / f"{sheet.name}.html"
-    Page(title, introduction, [part], command=command, environment=environment()).write(page)
-    say(*_lines(figures), f"  pictures: {folder / sheet.name}.png, page: {page}")
+    return Page(f"{section.title} of {run.title}", introduction, [section], command=command, environment=environment())
 
 
-def _table(figures: dict[str, float], note: str) -> FigureTable:
-    rows = [[words, form.format(figures[key])] for key, (words, form) in WORDS.items() if key in figures]
-    return FigureTable("Figures", ("figure", "value"), rows, note)
+def _published(run: "Run", name: str, samples: Samples, shown: Picture) -> Samples:
+    """Write picture, arrays, figures and page."""
+    folder = run.workspace.folder
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {key: value.numpy() for key, value in samples.arrays.items()}
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(folder / f"{name}.png", shown.png)
+    write_bytes(folder / f"{name}.npz", buffer.getvalue())
+    run.workspace.add_results(samples.figures)
+    samples.page.write(folder / f"{name}.html")
+    return samples
 
-
-def _lines(figures: dict[str, float]) -> list[str]:
-    return [f"  {words:80s} {form.format(figures[key])}" for key, (words, form) in WORDS.items() if key in figures]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 def _spread(source: Source, count: int, seed: int) -> Tensor:

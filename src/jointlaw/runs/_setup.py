@@ -1,28 +1,31 @@
-"""What every training command has in common, and the objects built from it."""
+"""What every training has in common: data, views, network, optimiser and run, as plain settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from jointlaw import _check as check
-from jointlaw.views import _makers as views
+from jointlaw import views
+from jointlaw._own import own_function
 from jointlaw.training._encoders import build_encoder, feature_width
-from jointlaw.training._imports import imported
-from jointlaw.training._learner import Learner
 from jointlaw.training._optimizers import Optimizer
 from jointlaw.training.recipes import Method
-from jointlaw.data._samples import Source
-from jointlaw.data._sources import Data, load
-from jointlaw.views._makers import TensorSettings, ViewMaker, ViewSettings
+from jointlaw.views import TensorSettings, ViewMaker, ViewSettings
+from jointlaw.views._options import settled
+
+if TYPE_CHECKING:
+    from jointlaw.data import Data, Source
+    from jointlaw.training import Learner
 
 FEATURES_LISTED = 4096
 """Vectors up to this width are standardised feature by feature."""
 
 
 @dataclass(frozen=True)
-class Run:
+class RunSettings:
     """How and where to train.
 
     Args:
@@ -42,7 +45,7 @@ class Run:
         loggers: further loggers beside metrics.csv.
         compile: pass the encoder through torch.compile.
         threads: CPU threads of torch (default: all).
-        report: evaluate and write report.html at the end.
+        report: judge the trained network and write report.html at the end.
     """
 
     folder: Path | None = None
@@ -96,9 +99,10 @@ class Setup:
             your own that turns the shape of a sample into a module [B, ...] -> [B, F] (default: conv for images, mlp
             for vectors).
         small_stem: keep the resolution of small images in timm models (default: up to 64 pixels).
-        views: how views are made (default: the papers' settings for the source), or module:function, a pipeline of
-            your own that turns one uint8 tensor [C, H, W] into a float tensor; module:function:clean names a second
-            one, without chance, for evaluation (default: the first, from a fixed seed).
+        views: settings of the views, or some of them by name (default: the papers' settings for the data), or
+            module:function, a pipeline of your own that turns one uint8 tensor [C, H, W] into a float tensor;
+            module:function:clean names a second one, without chance, for evaluation (default: the first, from a fixed
+            seed).
         optimizer: AdamW (the default), SGD or LARS.
         run: how and where to train.
     """
@@ -110,65 +114,80 @@ class Setup:
     download: bool = False
     encoder: str | None = None
     small_stem: bool | None = None
-    views: str | ViewSettings | TensorSettings | None = None
+    views: str | ViewSettings | TensorSettings | Mapping[str, Any] | None = None
     optimizer: Optimizer | None = None
-    run: Run = field(default_factory=Run)
+    run: RunSettings = field(default_factory=RunSettings)
 
-    def load_data(self) -> Data:
+    def load_data(self) -> "Data":
         """Read the training data."""
         return self._load(self.data, self.resolution)
 
-    def load_other(self, spec: str, like: Data) -> Data:
-        """Read other data of the shape that a learner was trained on; images are resized to it.
+    def load_like(self, spec: str, shape: tuple[int, ...]) -> "Data":
+        """Read other data in the shape of the samples that a network was trained on; images are resized to it.
 
         Raises:
             ValueError: if the samples have another shape all the same.
         """
-        shape = like.train.shape
         other = self._load(spec, shape[-1] if len(shape) == 3 else None)
         if other.train.shape != shape:
             raise ValueError(
-                f"{spec}: expected samples of shape {shape} as in {like.name}, found {other.train.shape}. "
+                f"{spec}: expected samples of shape {shape} as in training, found {other.train.shape}. "
                 "Use data with the same number of channels or features."
             )
         return other
 
-    def load_probe_data(self, data: Data, spec: str | None = None) -> Data | None:
-        """The labelled data for probes: ``spec``, else ``probe_data``, else the training data if it has labels.
+    def _load(self, spec: str, resolution: int | None) -> "Data":
+        from jointlaw.data import load  # NumPy files, images and archives: nothing that settings need
 
-        Raises:
-            ValueError: if the data named have no labels.
-        """
-        spec = spec or self.probe_data
-        other = data if spec is None else self.load_other(spec, data)
-        if other.probe.labelled and other.held_out.labelled:
-            return other
-        if spec is None:
-            return None
-        raise ValueError(f"probe_data: expected labelled samples, found none in {spec}. Leave it out.")
-
-    def _load(self, spec: str, resolution: int | None) -> Data:
         return load(spec, resolution=resolution, on_bad_file=self.on_bad_file, download=self.download)
 
-    def view_maker(self, data: Data) -> ViewMaker:
-        """The maker of views that the settings ask for."""
+    def settled(self, data: "Data") -> "Setup":
+        """The same with complete view settings: what was not given is as the data want it."""
+        return self if isinstance(self.views, str) else replace(self, views=settled(self.views, preset(data)))
+
+    def view_maker(self, trust: bool = True) -> ViewMaker:
+        """The maker of views; the settings must be complete, as ``settled`` makes them.
+
+        Args:
+            trust: whether functions of the user's own may be imported.
+        """
         if isinstance(self.views, str):
             module, _, names = self.views.partition(":")
             drawn, _, clean = names.partition(":")
-            evaluation = imported("views", f"{module}:{clean}") if clean else None
-            return views.per_sample(imported("views", f"{module}:{drawn}"), clean=evaluation)
-        return views.view_maker(preset(data) if self.views is None else self.views)
+            evaluation = own_function("views", f"{module}:{clean}", trust) if clean else None
+            return views.per_sample(own_function("views", f"{module}:{drawn}", trust), clean=evaluation)
+        if isinstance(self.views, ViewSettings | TensorSettings):
+            return views.view_maker(self.views)
+        raise ValueError(f"views: expected complete settings, found {self.views!r}. Call Setup.settled(data) first.")
 
-    def learner(self, method: Method, data: Data) -> Learner:
-        """A fresh learner for the views of these data."""
-        shape = tuple(self.view_maker(data).clean(data.train.read(torch.arange(1))).shape[1:])
-        name = self.encoder or ("conv" if len(shape) == 3 else "mlp")
-        encoder = build_encoder(name, shape, self.small_stem)
-        projector = method.projector(feature_width(encoder, shape))
+    def learner(self, method: Method, shape: tuple[int, ...], trust: bool = True) -> "Learner":
+        """A fresh learner for samples of a shape: ``(C, H, W)`` of uint8 images, ``(F,)`` of vectors.
+
+        Args:
+            method: objective and projector.
+            shape: of one sample as its source holds it.
+            trust: whether functions of the user's own may be imported.
+        """
+        from jointlaw.training import Learner
+
+        encoder, width = self.build_encoder(shape, trust)
+        projector = method.projector(width)
         return Learner(encoder, projector, method.objective, self.optimizer, method.momentum, method.limits)
 
+    def build_encoder(self, shape: tuple[int, ...], trust: bool = True) -> tuple[torch.nn.Module, int]:
+        """A fresh encoder for clean views of samples of a shape, and the width of its features."""
+        seen = tuple(self.view_maker(trust).clean(blank(shape)).shape[1:])  # views may have another size
+        name = self.encoder or ("conv" if len(seen) == 3 else "mlp")
+        encoder = build_encoder(name, seen, self.small_stem, trust)
+        return encoder, feature_width(encoder, seen)
 
-def preset(data: Data) -> ViewSettings | TensorSettings:
+
+def blank(shape: tuple[int, ...]) -> torch.Tensor:
+    """One sample ``[1, *shape]`` of the kind that a source of this shape holds: a black image, or zeros."""
+    return torch.zeros(1, *shape, dtype=torch.uint8 if len(shape) == 3 else torch.float32)
+
+
+def preset(data: "Data") -> ViewSettings | TensorSettings:
     """The papers' view settings for a kind of data; vectors are standardised by their training samples."""
     if len(data.train.shape) == 1:
         return _standardised(data.train)
@@ -180,7 +199,7 @@ def preset(data: Data) -> ViewSettings | TensorSettings:
     return views.colour() if data.train.shape[0] == 3 else views.greyscale()
 
 
-def _standardised(train: Source) -> TensorSettings:
+def _standardised(train: "Source") -> TensorSettings:
     """Settings with mean and deviation of each feature, or of all together where a list of them would be too long.
 
     A constant feature counts as one of deviation 1.

@@ -10,7 +10,6 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelChec
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.utilities import rank_zero_only
 
 from jointlaw.training._callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
 from jointlaw.training._collapse import CollapseAlarm, planned_activity
@@ -19,7 +18,7 @@ from jointlaw.runs._history import History
 from jointlaw.training._learner import Learner
 from jointlaw.training._online import OnlineProbe
 from jointlaw.training._settling import settle
-from jointlaw.runs._setup import Run
+from jointlaw.runs._setup import RunSettings
 from jointlaw.runs._folder import Workspace
 
 VALIDATIONS = 20
@@ -27,9 +26,9 @@ VALIDATIONS = 20
 
 
 def fit(
-    learner: Learner, data: ViewedData, run: Run, workspace: Workspace, probe: OnlineProbe | None
+    learner: Learner, data: ViewedData, run: RunSettings, workspace: Workspace, probe: OnlineProbe | None
 ) -> dict[str, float]:
-    """Train to the end of the run (or go on with it) and write the weights.
+    """Train to the end of the run, or go on with it, and settle the objective.
 
     Returns:
         ``epochs``, ``seed``, ``images_per_second`` (samples, whatever their number of views) and ``seconds`` of
@@ -54,19 +53,13 @@ def fit(
         trainer.save_checkpoint(workspace.last)
     if trainer.is_global_zero:
         settle(learner, data.data.train, data.views, run.batch, run.seed)
-        workspace.save_weights(learner)
     if dist.is_initialized():
         dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
     rate = speed.samples / speed.seconds
     return {"epochs": trainer.max_epochs or 0, "seed": run.seed, "images_per_second": rate, "seconds": speed.seconds}
 
 
-def first_process() -> bool:
-    """Whether this process writes and speaks; Lightning's launcher tells, before the processes are joined."""
-    return not rank_zero_only.rank  # type: ignore[attr-defined]
-
-
-def choose_accelerator(run: Run) -> str:
+def choose_accelerator(run: RunSettings) -> str:
     """``cuda`` where there is a GPU, unless the CPU was asked for; else ``cpu``. Apple's GPUs have no float64.
 
     Raises:
@@ -83,7 +76,7 @@ def choose_accelerator(run: Run) -> str:
     return "cuda"
 
 
-def choose_precision(run: Run) -> str:
+def choose_precision(run: RunSettings) -> str:
     """``bf16`` where asked for or where the processor computes in it, else ``32``."""
     if run.precision != "auto":
         return run.precision
@@ -93,7 +86,7 @@ def choose_precision(run: Run) -> str:
     return "bf16" if fast else "32"
 
 
-def choose_strategy(run: Run) -> DDPStrategy | str:
+def choose_strategy(run: RunSettings) -> DDPStrategy | str:
     """Data-parallel where there are several processes, without the first one's buffers going to all in every step.
 
     Banks and moving statistics come from the batch of all processes and are equal without it; a bank of 65,536 vectors
@@ -105,7 +98,7 @@ def choose_strategy(run: Run) -> DDPStrategy | str:
     return DDPStrategy(broadcast_buffers=False) if several else "auto"
 
 
-def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[Callback]) -> pl.Trainer:
+def _trainer(data: ViewedData, run: RunSettings, workspace: Workspace, callbacks: list[Callback]) -> pl.Trainer:
     samples = len(data.data.train)
     epochs = run.epochs_for(samples)
     resumed = workspace.reached() if run.resume else None
@@ -132,7 +125,7 @@ def _trainer(data: ViewedData, run: Run, workspace: Workspace, callbacks: list[C
     )
 
 
-def _callbacks(run: Run, workspace: Workspace, probe: OnlineProbe | None) -> list[Callback]:
+def _callbacks(run: RunSettings, workspace: Workspace, probe: OnlineProbe | None) -> list[Callback]:
     callbacks: list[Callback] = [
         FiniteWeights(),
         TQDMProgressBar(refresh_rate=10) if in_terminal() else Lines(),

@@ -8,7 +8,6 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.objectives import Objective
 from jointlaw.training._health import Limits, health, symptoms
 from jointlaw.types import Views
@@ -19,8 +18,8 @@ ROWS = 2048
 
 def planned_activity(objective: Objective) -> float:
     """The share of units that an objective's law wants active; 1 where there is no law, or a dense one."""
-    law = None if objective.matcher is None else objective.matcher.law
-    return float(law.activity) if isinstance(law, RectifiedGeneralizedGaussian) else 1.0
+    law = objective.law
+    return 1.0 if law is None else float(law.activity)
 
 
 class CollapseAlarm(Callback):

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jointlaw._own import own_function
 from jointlaw.networks import ConvEncoder, MLPEncoder
-from jointlaw.training._imports import imported
 
 SMALL = 64
 """Images of at most this many pixels get the small-image stem unless told otherwise."""
 
 
-def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = None) -> nn.Module:
+def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = None, trust: bool = True) -> nn.Module:
     """Build an encoder for samples of a shape.
 
     Args:
@@ -22,12 +22,13 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
         shape: of one sample: ``(C, H, W)``, or ``(F,)`` for vectors.
         small_stem: keep the resolution of small images: 3x3 first convolution and no max-pooling in ResNets,
             small patches in vision transformers and ConvNeXt. Default: where images have at most 64 pixels.
+        trust: whether a function of the user's may be imported.
 
     Raises:
         ValueError: for unknown names, for image networks on vectors, and for functions that make no module.
     """
     if ":" in name:
-        return _own(name, shape)
+        return _own(name, shape, trust)
     if name == "mlp":
         return MLPEncoder(int(torch.Size(shape).numel()))
     if len(shape) != 3:
@@ -62,8 +63,8 @@ def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
     return features.shape[1]
 
 
-def _own(path: str, shape: tuple[int, ...]) -> nn.Module:
-    encoder = imported("encoder", path)(shape)
+def _own(path: str, shape: tuple[int, ...], trust: bool) -> nn.Module:
+    encoder = own_function("encoder", path, trust)(shape)
     if not isinstance(encoder, nn.Module):
         raise ValueError(
             f"encoder: expected {path} to turn a shape such as {shape} into a torch module, found "

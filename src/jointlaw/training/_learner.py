@@ -59,7 +59,7 @@ class Learner(pl.LightningModule):
         if objective.uses_target_network:
             self.target_network = nn.ModuleList([copy.deepcopy(encoder), copy.deepcopy(projector)])
             self.target_network.requires_grad_(False)
-        self._seen: Embeddings | None = None
+        self._seen: tuple[Embeddings, Outcome] | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Backbone features ``[B, F]`` of samples ``[B, ...]``."""
@@ -86,8 +86,8 @@ class Learner(pl.LightningModule):
         self._refuse_non_finite(outcome)
         self.log("train/loss", outcome.loss.detach(), prog_bar=True)
         self.log_dict({f"train/{name}": term for name, term in outcome.terms.items()}, prog_bar=True)
-        self._seen = Embeddings(context.detach(), z.target)
-        embeddings = self.objective.activate(self._seen.context)
+        self._seen = Embeddings(context.detach(), z.target), outcome
+        embeddings = self.objective.activate(context.detach())
         self.log("train/activity", (embeddings != 0).float().mean(), prog_bar=True)
         return {"loss": outcome.loss, "features": features.detach(), "embeddings": embeddings}
 
@@ -95,7 +95,7 @@ class Learner(pl.LightningModule):
         """Let the objective update its state: once per batch, before a checkpoint could be written."""
         if self._seen is not None:
             with torch.no_grad():
-                self.objective.update(self._seen)
+                self.objective.update(*self._seen)
             self.log_dict({f"train/{name}": value for name, value in self.objective.statistics.items()})
             self._seen = None
 

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
+from jointlaw.data import Data
+from jointlaw.training._learner import Learner
 from jointlaw.types import Views
+from jointlaw.views import ViewMaker
 
 
 class OnlineProbe(pl.Callback):
@@ -91,3 +94,16 @@ class OnlineProbe(pl.Callback):
             if metric.update_called and not trainer.sanity_checking:
                 pl_module.log(f"probe/{name}", metric.compute(), prog_bar=True, sync_dist=True)
             metric.reset()
+
+
+@torch.no_grad()
+def probe_beside(learner: Learner, data: Data, views: ViewMaker) -> OnlineProbe | None:
+    """A fresh online probe that fits a learner and its data; None where training or held-out samples have no labels."""
+    if not (data.train.labelled and data.held_out.labelled):
+        return None
+    was_training = learner.training
+    features = learner.eval()(views.clean(data.train.read(torch.arange(1))))
+    width = learner.project(features).shape[1]
+    learner.train(was_training)
+    classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
+    return OnlineProbe(features.shape[1], width, classes)

@@ -73,8 +73,11 @@ class ImageViewMaker(ViewMaker):
             return [self._view(batch, size, scale, generator) for size, scale in plan]
 
     def clean(self, batch: Tensor) -> Tensor:
-        """Resize the largest central crop of the view's shape (bilinear, antialiased), and normalise it."""
-        self._check(batch)
+        """Resize the largest central crop of the view's shape (bilinear, antialiased), and normalise it.
+
+        Images may be floats in [0, 1], too: shares of full brightness.
+        """
+        self._check(batch, floats=True)
         size = _size(batch, self.settings.size)
         shape = size[1] / size[0]
         box = torch.tensor(central_box(_size(batch, None), (shape, shape)), device=batch.device)
@@ -106,11 +109,18 @@ class ImageViewMaker(ViewMaker):
     def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.settings.mean, device=device), torch.tensor(self.settings.std, device=device)
 
-    def _check(self, batch: Tensor) -> None:
-        if batch.ndim != 4 or batch.dtype != torch.uint8 or batch.shape[1] not in (1, 3):
+    def _check(self, batch: Tensor, floats: bool = False) -> None:
+        shares = floats and batch.is_floating_point()
+        if batch.ndim != 4 or not (shares or batch.dtype == torch.uint8) or batch.shape[1] not in (1, 3):
             raise ValueError(
                 f"ImageViewMaker: expected uint8 images [batch, 1 or 3, height, width], found {batch.dtype} of shape "
                 f"{list(batch.shape)}. Keep raw pixels as uint8; for float vectors use TensorSettings."
+            )
+        low, high = (float(end) for end in batch.aminmax()) if shares and batch.numel() else (0.0, 1.0)
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"ImageViewMaker: expected floats in [0, 1], found values from {low:g} to {high:g}. Pass shares of "
+                "full brightness, or raw pixels as uint8."
             )
         if len(self.settings.mean) not in (1, batch.shape[1]):
             raise ValueError(
@@ -126,7 +136,7 @@ def _size(batch: Tensor, side: int | None) -> tuple[int, int]:
 
 def _unit(batch: Tensor) -> Tensor:
     """Pixels on the scale [0, 1]."""
-    return batch.float().mul_(1 / 255)
+    return batch.float().mul_(1 / 255) if batch.dtype == torch.uint8 else batch.float()
 
 
 def _blocks(batch: Tensor, size: tuple[int, int]) -> list[slice]:

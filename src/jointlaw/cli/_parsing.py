@@ -1,0 +1,56 @@
+"""Parsers, and the spelling that they forgive."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jointlaw._extras import require
+
+require("train", "jsonargparse", "rich", "yaml")
+
+from jsonargparse import ArgumentParser  # noqa: E402 (an extra, which was just asked for)
+
+TRUE_OR_FALSE = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
+
+
+def parser(**options: Any) -> ArgumentParser:
+    """An empty parser; abbreviations are off, since they would change their meaning with a new option."""
+    return ArgumentParser(allow_abbrev=False, **options)
+
+
+def parse(known: ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+    """The options that the words choose, as plain values; classes are ``class_path`` with ``init_args``."""
+    found: dict[str, Any] = known.parse_args(spelled_out(words, switches(known))).as_dict()
+    return found
+
+
+def switches(known: ArgumentParser) -> dict[str, bool]:
+    """Every option, and whether it is true or false."""
+    return {
+        option: "bool" in str(getattr(action, "_typehint", ""))
+        for action in known._actions
+        for option in action.option_strings
+    }
+
+
+def spelled_out(words: Sequence[str], options: dict[str, bool]) -> list[str]:
+    """Dashes in option names become underscores, and a bare switch gets its value: ``--run.resume`` is ``=true``.
+
+    Args:
+        words: of a command line.
+        options: known option -> whether it is a switch. One that is not known, such as that of an optimiser, is taken
+            for a switch where no value follows.
+
+    >>> known = {"--run.resume": True, "--on_bad_file": False}
+    >>> spelled_out(["--run.resume", "runs/NAME", "--on-bad-file", "skip"], known)
+    ['--run.resume=true', 'runs/NAME', '--on_bad_file', 'skip']
+    """
+    spelled = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        option, equals, value = word.partition("=")
+        if option.startswith("--"):
+            option = "--" + option[2:].replace("-", "_")
+            bare = following.startswith("--") or (options.get(option, False) and following.lower() not in TRUE_OR_FALSE)
+            if not equals and bare and options.get(option, True) and not option.endswith(("help", "config")):
+                equals, value = "=", "true"
+        spelled.append(option + equals + value)
+    return spelled
