@@ -1,20 +1,17 @@
 """What the generation experiment trains, at three scales."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.training._optimizers import AdamW
-from jointlaw.training.recipes import Method
-from jointlaw.training.recipes._contrastive import simclr
-from jointlaw.training.recipes._joint import gmje, primal_gje
-from jointlaw.views._settings import ViewSettings, digits, greyscale
-from jointlaw_papers.trials import Trial, bound
+from jointlaw.runs import RunSettings, Setup
+from jointlaw.training import AdamW
+from jointlaw.training.recipes import RECIPES
+from jointlaw.views import ViewSettings, digits, greyscale
+from jointlaw_papers.trials import Trial
 
 
 @dataclass(frozen=True)
-class Scale:
+class GenerationPlan:
     """How much of the experiment is run.
 
     Attributes:
@@ -46,30 +43,31 @@ class Scale:
     mapped: tuple[int, int] = (1_000, 500)
 
 
-SCALES = {
-    "smoke": Scale("digits", "mlp", digits(), 8, 20, 8, 16, 10, 1_000, 300, 3, (200, 100)),
-    "cpu": Scale("fashion-mnist", "conv-fast", greyscale(), 12, 8, 4),
-    "paper": Scale(
+PLANS = {
+    "smoke": GenerationPlan("digits", "mlp", digits(), 8, 20, 8, 16, 10, 1_000, 300, 3, (200, 100)),
+    "cpu": GenerationPlan("fashion-mnist", "conv-fast", greyscale(), 12, 8, 4),
+    "paper": GenerationPlan(
         "mnist", "conv", replace(digits(), jitter=0.0), 50, 50, 10, judged=5_000, draws=10, mapped=(2_000, 500)
     ),
 }
 """``cpu``: 3 encoders of 12 epochs, 3 decoders of 8 and a small classifier of 4 on 60,000 images, about an hour."""
 
-METHODS: dict[str, Callable[..., Method]] = {"SimCLR": simclr, "GJE": primal_gje, "GMJE": gmje}
+METHODS = {"SimCLR": "simclr", "GJE": "primal-gje", "GMJE": "gmje"}
 """Encoder -> its recipe."""
 
 
-def trials(scale: Scale, seed: int) -> list[Trial]:
+def trials(plan: GenerationPlan, seed: int) -> list[Trial]:
     """The trainings: one of each method."""
-    run = Run(epochs=scale.epochs, batch=256, precision="32", report=False)
-    optimizer = AdamW(learning_rate=1e-3, weight_decay=0.0)
     setup = Setup(
-        data=scale.data, download=True, encoder=scale.encoder, views=scale.views, optimizer=optimizer, run=run
+        data=plan.data,
+        download=True,
+        encoder=plan.encoder,
+        views=plan.views,
+        optimizer=AdamW(learning_rate=1e-3, weight_decay=0.0),
+        run=RunSettings(epochs=plan.epochs, batch=256, precision="32"),
     )
-
-    def trial(name: str) -> Trial:
-        options = {"width": scale.width, **({"components": scale.components} if name == "GMJE" else {})}
-        facts = {"method": name, **bound(METHODS[name], **options)}
-        return Trial(name, partial(METHODS[name], **options), setup, facts, seed)
-
-    return [trial(name) for name in METHODS]
+    made = []
+    for name, recipe in METHODS.items():
+        options = {"width": plan.width, **({"components": plan.components} if name == "GMJE" else {})}
+        made.append(Trial(name, name, partial(RECIPES[recipe], **options), setup, seed))
+    return made
