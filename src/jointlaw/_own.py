@@ -19,11 +19,7 @@ def own_function(option: str, path: str, trust: bool = True) -> Callable[..., An
     >>> own_function("views", "math:sqrt")(4.0)
     2.0
     """
-    if not trust:
-        raise ValueError(
-            f"{option}: expected a name that jointlaw knows, found {path!r}, which would run code from elsewhere. If "
-            "you know whose it is, allow it by --trust (trust=True)."
-        )
+    refuse_stranger(option, path, trust)
     found = resolved(option, path)
     if not callable(found):
         raise ValueError(f"{option}: expected {path!r} to be callable, found {type(found).__name__}.")
@@ -39,3 +35,12 @@ def resolved(option: str, path: str) -> Any:
             f"{option}: expected module:function that can be imported, found {path!r} ({error}). "
             "Is the module on PYTHONPATH?"
         ) from error
+
+
+def refuse_stranger(option: str, path: str, trust: bool) -> None:
+    """Raise a ``ValueError`` unless code from elsewhere may be run."""
+    if not trust:
+        raise ValueError(
+            f"{option}: expected a name that jointlaw knows, found {path!r}, which would run code from elsewhere. If "
+            "you know whose it is, allow it by --trust (trust=True)."
+        )

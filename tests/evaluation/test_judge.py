@@ -7,7 +7,7 @@ import torch
 
 from jointlaw.data._sources import Data, load
 from jointlaw.evaluation import FIGURES
-from jointlaw.evaluation._embed import embed
+from jointlaw.evaluation._embed import Embedder, embed
 from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._judge import judge, probe_figures
 from jointlaw.laws import RectifiedGeneralizedGaussian
@@ -57,18 +57,18 @@ def data() -> Data:
 
 def test_figures_are_complete_finite_and_repeatable(data: Data) -> None:
     views = view_maker(digits())
-    judgement = judge(learner(), data, data, views, 128)
+    judgement = judge(Embedder(learner(), views, 128), data, data)
     assert FIGURES.keys() >= judgement.figures.keys() >= KEYS
     assert all(value is not None and math.isfinite(value) for value in judgement.figures.values())
     assert judgement.figures["sparsity.l0_expected"] == pytest.approx(0.2, abs=1e-6)
-    assert judgement.figures == judge(learner(), data, data, views, 128).figures
+    assert judgement.figures == judge(Embedder(learner(), views, 128), data, data).figures
     assert len(judgement.clean) == len(data.held_out)
     assert len(judgement.drawn) >= 5_000
 
 
 def test_alignment_is_that_of_views_of_one_sample(data: Data) -> None:
     model, views = learner(), view_maker(digits())
-    judgement = judge(model, data, None, views, 128)
+    judgement = judge(Embedder(model, views, 128), data)
     batches = list(drawn_views(data.held_out, views, 128, 0))
     sides = [torch.cat([model.project(model(batch.images[k])) for batch in batches]).detach() for k in (0, 1)]
     assert judgement.figures["alignment"] == pytest.approx(alignment(*sides), rel=1e-6)
@@ -78,19 +78,19 @@ def test_alignment_is_that_of_views_of_one_sample(data: Data) -> None:
 def test_judging_leaves_the_learner_as_it_was(data: Data) -> None:
     model = learner().train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    judge(model, data, None, view_maker(digits()), 128)
+    judge(Embedder(model, view_maker(digits()), 128), data)
     assert model.training
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
 def test_without_labels_there_is_no_probe_and_a_note_says_so(data: Data) -> None:
-    judgement = judge(learner(), data, None, view_maker(digits()), 128)
+    judgement = judge(Embedder(learner(), view_maker(digits()), 128), data)
     assert judgement.figures["probe.backbone.accuracy"] is None
     assert "--probe-data" in judgement.notes[0]
 
 
 def test_lejepa_is_judged_against_the_standard_normal_law(data: Data) -> None:
-    figures = judge(learner(LeJEPA()), data, None, view_maker(digits()), 128).figures
+    figures = judge(Embedder(learner(LeJEPA()), view_maker(digits()), 128), data).figures
     assert figures["sparsity.l0_expected"] == 1.0
     assert figures["entropy.expected"] == pytest.approx(0.5 * math.log(2 * math.pi * math.e))
     floor, value, collapse = (figures[f"matching.{name}"] for name in ("floor", "value", "collapse"))
@@ -102,14 +102,14 @@ def test_lejepa_is_judged_against_the_standard_normal_law(data: Data) -> None:
 
 
 def test_without_a_law_there_is_no_distance_to_it(data: Data) -> None:
-    figures = judge(learner(Lawless()), data, None, view_maker(digits()), 128).figures
+    figures = judge(Embedder(learner(Lawless()), view_maker(digits()), 128), data).figures
     assert figures["matching.value"] is figures["sparsity.l0_expected"] is None
     assert figures["sparsity.l0"] == 1.0
 
 
 def test_a_probe_that_cannot_be_had_leaves_the_others(data: Data) -> None:
     few = data._replace(probe=data.train.take(torch.arange(30)))
-    figures, notes = probe_figures(learner(), few, view_maker(digits()), 128, 0)
+    figures, notes = probe_figures(Embedder(learner(), view_maker(digits()), 128), few, 0)
     assert figures["few_shot.10"] is None
     assert figures["knn.accuracy"] is not None
     assert any(note.startswith("few_shot.10: not measured.") for note in notes)

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save as safetensors
 
-from jointlaw.data._samples import Stored
+from jointlaw.data import Stored
+from jointlaw.evaluation import Which
 from jointlaw.generation._decoder import (
     Decoding,
     Surface,
     decode,
-    load_decoder,
+    decoder_from_bytes,
+    decoder_to_bytes,
     reconstruction_error,
-    save_decoder,
     train_decoder,
 )
 
@@ -42,28 +44,24 @@ def test_a_decoder_recovers_what_the_representation_tells() -> None:
 def test_training_is_repeatable_and_leaves_the_global_generator_alone() -> None:
     latent, source = shades(40)
     state = torch.get_rng_state()
-    how = Decoding(epochs=1, width=2)
-    one, two = (train_decoder(latent, source, how).decoder.state_dict() for _ in range(2))
+    settings = Decoding(epochs=1, width=2)
+    one, two = (train_decoder(latent, source, settings).decoder.state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_decoder_goes_through_its_file(tmp_path: Path) -> None:
+def test_a_decoder_goes_through_its_file() -> None:
     latent, source = shades(40)
-    trained = train_decoder(latent, source, Decoding(part="embeddings", epochs=1, width=2))
-    save_decoder(tmp_path / "decoder.safetensors", trained)
-    again = load_decoder(tmp_path / "decoder.safetensors")
-    assert (again.how, again.surface) == (trained.how, trained.surface)
+    trained = train_decoder(latent, source, Decoding(Which.embeddings, epochs=1, width=2))
+    again = decoder_from_bytes(decoder_to_bytes(trained), Path("decoder.safetensors"))
+    assert (again.settings, again.surface) == (trained.settings, trained.surface)
     assert torch.equal(decode(again.decoder, latent), decode(trained.decoder, latent))
-    assert [path.name for path in tmp_path.iterdir()] == ["decoder.safetensors"]
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="jointlaw decode"):
-        load_decoder(tmp_path / "none.safetensors")
-    (tmp_path / "wrong.safetensors").write_text("thesis")
-    with pytest.raises(ValueError, match="another file"):
-        load_decoder(tmp_path / "wrong.safetensors")
+@pytest.mark.parametrize("content", [b"", b"thesis", safetensors({"x": torch.zeros(1)}, {"settings": "{}"})])
+def test_another_file_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"wrong\.safetensors: .* found another file .* jointlaw decode|another file"):
+        decoder_from_bytes(content, Path("wrong.safetensors"))
 
 
 def test_numbers_of_samples_must_agree() -> None:

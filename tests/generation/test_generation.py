@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from jointlaw.generation._quality import (
-    geometry,
     imbalance,
+    latent_geometry,
     memorisation,
     nearest_distance,
     overlap,
@@ -105,15 +105,15 @@ def test_imbalance_is_a_total_variation() -> None:
 
 
 def test_geometry_of_known_laws() -> None:
-    one = geometry(JointGaussian(torch.zeros(3), 2 * torch.eye(3)))
+    one = latent_geometry(JointGaussian(torch.zeros(3), 2 * torch.eye(3)))
     assert one.log_det == pytest.approx(3 * math.log(4))
     assert one.variance == pytest.approx(12)
     assert one.spread is None
     loc = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]])
     factors = torch.stack([torch.eye(2), torch.tensor([[1.0, 0.0], [5.0, 1.0]]), 2 * torch.eye(2)])
-    many = geometry(JointMixture(torch.zeros(3), loc, factors))
+    many = latent_geometry(JointMixture(torch.zeros(3), loc, factors))
     assert many.log_det == pytest.approx((0 + 0 + 2 * math.log(4)) / 3, abs=1e-9)
     assert many.variance == pytest.approx((2 + 27 + 8) / 3)
     assert many.spread == pytest.approx(10 / 3)
     with pytest.raises(ValueError, match="one law"):
-        geometry(JointGaussian(torch.zeros(2, 3), torch.eye(3)[None]))
+        latent_geometry(JointGaussian(torch.zeros(2, 3), torch.eye(3)[None]))

@@ -269,7 +269,7 @@ def test_impossible_tensor_settings_say_what_was_expected_and_found(wrong):
 
 @pytest.mark.parametrize(
     "batch",
-    [torch.rand(2, 3, 8, 8), pixels((2, 8, 8)), pixels((1, 8, 8)), pixels((3, 8, 8))[0]],
+    [2 * torch.ones(2, 3, 8, 8), pixels((2, 8, 8)), pixels((1, 8, 8)), pixels((3, 8, 8))[0]],
     ids=["float", "two channels", "one channel with three means", "no batch"],
 )
 def test_images_of_another_kind_are_refused(batch):
@@ -277,6 +277,13 @@ def test_images_of_another_kind_are_refused(batch):
     for call in (lambda: maker(batch, seeded()), lambda: maker.clean(batch)):
         with pytest.raises(ValueError, match=r"ImageViewMaker: expected .* found .*\. [A-Z]"):
             call()
+
+
+def test_clean_views_take_shares_of_full_brightness_too():
+    maker, batch = views.ImageViewMaker(views.colour()), pixels((3, 8, 8))
+    torch.testing.assert_close(maker.clean(batch.float() / 255), maker.clean(batch))
+    with pytest.raises(ValueError, match="uint8"):
+        maker(batch.float() / 255, seeded())
 
 
 @pytest.mark.parametrize("batch", [pixels((3, 8, 8)), torch.arange(6).view(2, 3), torch.rand(2, 5)])

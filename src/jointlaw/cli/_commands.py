@@ -36,6 +36,8 @@ def run(name: str, words: list[str]) -> None:
     known = parser(prog=f"jointlaw {name}", description=COMMANDS[name])
     known.add_function_arguments(open_run, as_positional=True)
     known.add_method_arguments(Run, method.__name__, as_positional=True)
+    if name == "fit":
+        known.set_defaults({"density": {"class_path": "jointlaw.evaluation.Mixture"}})
     options = vars(known.instantiate(known.parse_args(spelled_out(words, switches(known)))))
     opened = open_run(options.pop("folder"), options.pop("data"), options.pop("trust"))
     say(*after(opened, method(opened, **options)))

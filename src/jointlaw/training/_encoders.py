@@ -64,7 +64,11 @@ def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def _own(path: str, shape: tuple[int, ...], trust: bool) -> nn.Module:
-    encoder = own_function("encoder", path, trust)(shape)
+    function = own_function("encoder", path, trust)
+    try:
+        encoder = function(shape)
+    except Exception as error:
+        raise ValueError(f"encoder: expected {path} to take a shape such as {shape}, found {error!r}.") from error
     if not isinstance(encoder, nn.Module):
         raise ValueError(
             f"encoder: expected {path} to turn a shape such as {shape} into a torch module, found "

@@ -220,7 +220,10 @@ class PerSampleViewMaker(ViewMaker):
 
     @staticmethod
     def _stack(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-        views = [function(sample) for sample in batch.cpu()]
+        try:
+            views = [function(sample) for sample in batch.cpu()]
+        except Exception as error:
+            raise ValueError(f"views: expected a function of one uint8 sample [C, H, W], found {error!r}.") from error
         for view in views:
             if not (isinstance(view, Tensor) and view.is_floating_point() and view.shape == views[0].shape):
                 found = f"{view.dtype} of shape {list(view.shape)}" if isinstance(view, Tensor) else type(view).__name__
