@@ -14,10 +14,11 @@ import warnings
 from typing import NamedTuple
 
 import torch
+from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
 from torch import Tensor
 
 from jointlaw.data import Data
-from jointlaw.densities import ConvergenceWarning, ExpectationMaximization, fit_gaussian
+from jointlaw.densities import fit_gaussian
 from jointlaw.evaluation import Which
 from jointlaw.generation import TrainedDecoder, imbalance, latent_geometry, memorisation, overlap
 from jointlaw.laws import JointGaussian, JointMixture

@@ -80,7 +80,9 @@ class Case:
 
 
 def _plain(value: object) -> object:
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return f"{type(value).__name__}({', '.join(f'{name}={part}' for name, part in vars(value).items())})"
 
 
 def ablation(features: bool, target: bool) -> str:
