@@ -34,9 +34,9 @@ class AlignmentPlan:
     Attributes:
         pairs: training pairs.
         tests: test contexts.
-        steps: of Adam, for the predictors that learn by gradient.
+        steps: Adam's steps, for the predictors that learn by gradient.
         rounds: passes of the growing neural gas.
-        draws: from each conditional law, for the energy score.
+        draws: how many points of each conditional law make the energy score.
     """
 
     pairs: int = 3000
@@ -61,7 +61,7 @@ class Task(NamedTuple):
         branches: how many right answers a context has.
         noise: standard deviation of each target coordinate.
         plan: what is done.
-        seed: of starts and initial weights.
+        seed: determines starts and initial weights.
     """
 
     train: Pairs
@@ -85,10 +85,10 @@ class Predictor(NamedTuple):
     """A fitted predictor with its conditional laws at the test contexts.
 
     Attributes:
-        name: as it is shown.
+        name: what it is called on the page.
         density: the module; None for the true law.
-        law: of batch shape ``[tests]``.
-        seconds: to fit; None for the true law.
+        law: its law of each test target, batch shape ``[tests]``.
+        seconds: how long it took to fit; None for the true law.
     """
 
     name: str

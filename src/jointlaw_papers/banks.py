@@ -33,8 +33,8 @@ class Case(NamedTuple):
     """A bank.
 
     Attributes:
-        label: as it is shown.
-        options: of `Particles`; None is the queue.
+        label: what it is called on the page.
+        options: how `Particles` differ from their defaults; None is the queue.
     """
 
     label: str
@@ -66,11 +66,11 @@ def with_bank(
     """MoCo with a queue, or with particles.
 
     Args:
-        particles: options of `Particles`; None is a queue.
-        size: of the bank.
-        temperature: of the loss and of the particles.
-        momentum: of the moving-average network.
-        seed: of the particles' resampling.
+        particles: how `Particles` differ from their defaults; None is a queue.
+        size: how many embeddings the bank holds.
+        temperature: that of the loss and of the particles' likelihood.
+        momentum: how slowly the moving-average network follows.
+        seed: determines which particles are resampled.
     """
     bank: Bank = FIFO(size, WIDTH)
     if particles is not None:
@@ -92,11 +92,11 @@ class BanksPlan:
 
     Attributes:
         setup: data, encoder, optimiser and run.
-        seeds: of each bank.
+        seeds: how often each bank is trained.
         cases: names of the banks.
-        size: of the bank.
-        temperature: of the loss and of the particles.
-        momentum: of the moving-average network.
+        size: how many embeddings the bank holds.
+        temperature: that of the loss and of the particles' likelihood.
+        momentum: how slowly the moving-average network follows.
         labels: training samples that the probes are fitted to; None is all.
     """
 

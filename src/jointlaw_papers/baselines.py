@@ -36,9 +36,9 @@ class Case(NamedTuple):
     """A method.
 
     Attributes:
-        label: as it is shown.
+        label: what it is called on the page.
         recipe: its name.
-        options: of the recipe, where they are not its defaults.
+        options: where the recipe's options are not its defaults.
     """
 
     label: str
@@ -51,8 +51,8 @@ def small_projector(*, method: str, options: Mapping[str, Any], seed: int = 0) -
 
     Args:
         method: name of the recipe.
-        options: of the recipe, where they are not its defaults.
-        seed: of resampled particles, for the recipe that has some.
+        options: where the recipe's options are not its defaults.
+        seed: determines which particles are resampled, for the recipe that has some.
     """
     make = RECIPES[method]
     drawn = {"seed": seed} if "seed" in signature(make).parameters else {}
@@ -83,7 +83,7 @@ class BaselinesPlan:
         setup: data, encoder, optimiser (its rate is searched) and run.
         rates: learning rates that each method may choose from.
         search: epochs of the search.
-        seeds: of each method at its rate.
+        seeds: how often each method is trained at its rate.
         cases: names of the methods.
         labels: training samples that the probes are fitted to; None is all.
     """

@@ -18,8 +18,8 @@ class Classifier(nn.Module):
     """The small convolutional encoder and a linear layer; images come as uint8 ``[B, C, H, W]``.
 
     Args:
-        channels: of the images.
-        classes: C.
+        channels: how many the images have.
+        classes: how many there are, C.
         width: channels of the first convolution.
     """
 

@@ -27,7 +27,7 @@ class Bench(NamedTuple):
 
     Attributes:
         folder: keeps all that is trained.
-        seed: the first of its seeds.
+        seed: the first seed; further ones count up from it.
         say: is told what is going on.
     """
 
@@ -41,14 +41,14 @@ class Experiment(Generic[Plan, Result]):
     """All that makes an experiment, from its plans to its page.
 
     Attributes:
-        name: as ``jointlaw reproduce`` has it.
-        title: of the page.
+        name: what ``jointlaw reproduce`` calls it.
+        title: the page's heading.
         question: what is asked, in a sentence or two.
         plans: scale -> what is done.
         solve: carries a plan out.
         budget: says in a sentence what was done.
         figures: what ``results.json`` holds beside scale, seed and page, as plain values.
-        sections: of the page.
+        sections: the page's sections.
         lines: what the command prints at the end.
     """
 

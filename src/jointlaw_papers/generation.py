@@ -14,11 +14,11 @@ import warnings
 from typing import NamedTuple
 
 import torch
-from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
 from torch import Tensor
 
 from jointlaw.data import Data
 from jointlaw.densities import fit_gaussian
+from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
 from jointlaw.evaluation import Which
 from jointlaw.generation import TrainedDecoder, imbalance, latent_geometry, memorisation, overlap
 from jointlaw.laws import JointGaussian, JointMixture
@@ -45,9 +45,9 @@ class Ground(NamedTuple):
 
     Attributes:
         classifier: whose features they are compared in.
-        features: of real held-out images ``[J, F]``: ``judged`` of them, or half of what there are.
+        features: its features ``[J, F]`` of J real held-out images: as many as are judged, or half of what there are.
         rest: positions of as many other held-out images.
-        share: of each class among the training images.
+        share: how frequent each class is among the training images.
         train: pixels of training images ``[N, P]``, in shares of full brightness.
         held_out: pixels of the real held-out images ``[J, P]``.
     """
@@ -64,11 +64,11 @@ class Encoded(NamedTuple):
     """A trained encoder with its decoder.
 
     Attributes:
-        name: of the method.
-        objective: of the method, trained.
-        decoder: of its embeddings.
+        name: what the method is called on the page.
+        objective: the method's objective, trained.
+        decoder: turns its embeddings back into images.
         train: clean embeddings of the training images.
-        held_out: of the held-out ones.
+        held_out: clean embeddings of the held-out images.
         figures: ``probe`` (linear, of the backbone) and ``mse`` of the decoder on held-out images.
     """
 
@@ -84,7 +84,7 @@ class Sampled(NamedTuple):
     """A law, its samples and their figures.
 
     Attributes:
-        name: of method and law.
+        name: what method and law are called on the page.
         encoder: the method.
         law: over embeddings ``[D]``; None for real images.
         latent: a set of samples ``[J, D]``.
@@ -105,10 +105,10 @@ class GenerationResult(NamedTuple):
 
     Attributes:
         plan: what was done.
-        seed: of everything.
+        seed: determines trainings, fits and draws.
         encoded: the encoders.
         sampled: their laws, after the real images.
-        accuracy: of the classifier, on held-out images.
+        accuracy: how many held-out images the classifier names rightly, as a share.
     """
 
     plan: GenerationPlan

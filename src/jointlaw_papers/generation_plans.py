@@ -17,12 +17,12 @@ class GenerationPlan:
     Attributes:
         data: images with labels.
         encoder: conv, conv-fast or mlp.
-        views: of the training.
-        epochs: of each of the three encoders.
-        decoder_epochs: of each of the three decoders.
-        classifier_epochs: of the classifier in whose features samples are compared.
-        width: of the embeddings, D.
-        components: of mixtures and prototypes, K.
+        views: how the encoders' views are made.
+        epochs: how long each of the three encoders is trained.
+        decoder_epochs: how long each of the three decoders is trained.
+        classifier_epochs: how long the classifier is trained in whose features samples are compared.
+        width: the embeddings' width, D.
+        components: how many mixtures and prototypes have, K.
         fitted: embeddings that a mixture is fitted to.
         judged: samples, and real images, that are compared.
         draws: independent sets of samples.

@@ -17,8 +17,8 @@ class Interval(NamedTuple):
     """A mean over seeds with the half-width of its 95 % interval (Student's t); no half-width for one seed.
 
     Attributes:
-        mean: of the values.
-        half: of the interval's width, or None.
+        mean: the mean of the values.
+        half: half the interval's width, or None.
         seeds: how many values there were.
     """
 

@@ -26,9 +26,9 @@ class Course(NamedTuple):
     """A logged metric over the run.
 
     Attributes:
-        name: of the chart.
+        name: the chart's address in the page.
         title: heading.
-        key: of the metric.
+        key: what the metric is called in metrics.csv.
         axis: what the axis says.
         reading: the caption.
         factor: what values are multiplied by.

@@ -29,8 +29,8 @@ class Elsewhere:
     """Other data for the encoders.
 
     Attributes:
-        name: as it is shown.
-        spec: as ``--data`` has it.
+        name: what they are called on the page.
+        spec: what ``--data`` calls them.
         turned: by a quarter, so that data serve as others than themselves.
     """
 
@@ -62,7 +62,7 @@ class SparsityPlan:
 
     Attributes:
         setup: data, encoder, optimiser and run.
-        width: of the embeddings and of the projector's hidden layers.
+        width: that of the embeddings and of the projector's hidden layers.
         grid: dials in the library's form.
         published: dials in the published form too.
         count: slices of the published form.
@@ -70,9 +70,9 @@ class SparsityPlan:
         compared: the dial of the parts on slices.
         ablated: the dial of the ablations.
         baselines: recipes.
-        repeated: dials of the grid and recipes that have ``seeds`` seeds.
-        repeated_published: dials of the published form that have them.
-        seeds: of these.
+        repeated: dials of the grid, and recipes, that are trained with several seeds.
+        repeated_published: dials of the published form that are, too.
+        seeds: how many these are trained with.
         labels: training samples that the probes are fitted to; None is all.
         elsewhere: data for the transfer.
         caution: what a reader must know of the budget.

@@ -56,11 +56,11 @@ class Case:
     """What is trained, but for data, network and seed.
 
     Attributes:
-        name: of its folder.
-        label: as it is shown.
+        name: what its trials' folders are called.
+        label: what it is called on the page.
         method: name of the recipe.
-        options: of the recipe, where they are not its defaults.
-        dial: of the law, for those that match one.
+        options: where the recipe's options are not its defaults.
+        dial: the setting of the law, for those that match one.
     """
 
     name: str

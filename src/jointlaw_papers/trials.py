@@ -30,11 +30,11 @@ class Trial:
     """One training of an experiment.
 
     Attributes:
-        name: of its folder; letters, digits, dots and dashes.
+        name: what its folder is called; letters, digits, dots and dashes.
         case: the setting that it is a seed of.
-        recipe: of jointlaw, or any importable function that returns a `Method`; options are bound by ``partial``.
+        recipe: one of jointlaw's, or any importable function that returns a `Method`; ``partial`` binds options.
         setup: data, encoder, views and budget; folder and seed are set here.
-        seed: of initial weights, order and views.
+        seed: determines initial weights, order and views.
         labels: how many labelled training samples the probes of the judgement are fitted to; None is all of them.
         facts: what else distinguishes the trial, as plain values: a folder with other facts is refused.
     """
@@ -60,7 +60,7 @@ class Done(NamedTuple):
     Attributes:
         trial: what was trained.
         figures: dotted name -> value, as in a run's results.json.
-        folder: of the run.
+        folder: the run's folder.
     """
 
     trial: Trial
