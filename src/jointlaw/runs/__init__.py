@@ -29,6 +29,7 @@ from jointlaw._lazy import attach
 if TYPE_CHECKING:
     from jointlaw.runs._configuration import Configuration
     from jointlaw.runs._encoder import Encoder, load_encoder
+    from jointlaw.runs._environment import environment
     from jointlaw.runs._folder import Workspace
     from jointlaw.runs._generate import Samples
     from jointlaw.runs._run import Run
@@ -44,6 +45,7 @@ __all__ = [
     "Setup",
     "Split",
     "Workspace",
+    "environment",
     "load_encoder",
 ]
 
@@ -51,6 +53,7 @@ __getattr__, __dir__ = attach(
     __name__,
     _configuration="Configuration",
     _encoder="Encoder load_encoder",
+    _environment="environment",
     _folder="Workspace",
     _generate="Samples",
     _run="Run",

@@ -4,12 +4,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from jointlaw.runs._history import read_history
-
 if TYPE_CHECKING:
     from jointlaw.evaluation import Judgement
     from jointlaw.report import Contents
-    from jointlaw.runs._folder import Workspace
     from jointlaw.runs._run import Run
 
 SHOWN = 2_000
@@ -31,7 +28,7 @@ def contents(run: "Run", judgement: "Judgement") -> "Contents":
         label=clean.label[shown].numpy(),
         command=f"jointlaw train {run.configuration.recipe} --config {workspace.config.name} --run.folder=NEW",
         figures=workspace.read_results(),
-        history=_curves(workspace),
+        history=run.history,
         law=run.learner.objective.law,
         class_names=held_out.classes,
         names=tuple(held_out.names[i] for i in shown.tolist()) if held_out.names else None,
@@ -40,12 +37,3 @@ def contents(run: "Run", judgement: "Judgement") -> "Contents":
         environment=(workspace.folder / "environment.txt").read_text(encoding="utf-8"),
         warnings=(*run.data.notes, *judgement.notes),
     )
-
-
-def _curves(workspace: "Workspace") -> dict[str, list[tuple[float, float]]]:
-    curves: dict[str, list[tuple[float, float]]] = {}
-    path = workspace.folder / "metrics.csv"
-    for step, row in (read_history(path) if path.exists() else {}).items():
-        for name, value in row.items():
-            curves.setdefault(name, []).append((float(step), value))
-    return curves

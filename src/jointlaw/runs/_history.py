@@ -94,3 +94,12 @@ def read_history(path: Path) -> dict[int, dict[str, float]]:
             values = {name: float(value) for name, value in row.items() if name != "step" and value}
             rows.setdefault(int(row["step"]), {}).update(values)
     return rows
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The metrics of a ``metrics.csv`` as curves: name -> ``(step, value)`` pairs; none where there is no file."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for step, row in (read_history(path) if path.exists() else {}).items():
+        for name, value in row.items():
+            curves.setdefault(name, []).append((float(step), value))
+    return curves

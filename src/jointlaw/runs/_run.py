@@ -329,6 +329,24 @@ class Run:
 
         return decode(self, which, epochs, seed)
 
+    @property
+    def decoder(self) -> "TrainedDecoder":
+        """The decoder that ``decode`` trained.
+
+        Raises:
+            ValueError: if there is none, or it was changed.
+        """
+        from jointlaw.runs._decode import load_decoder
+
+        return load_decoder(self)
+
+    @property
+    def history(self) -> dict[str, list[tuple[float, float]]]:
+        """The curves in ``metrics.csv``: name -> ``(step, value)`` pairs; empty before the first row was written."""
+        from jointlaw.runs._history import read_curves
+
+        return read_curves(self.workspace.folder / "metrics.csv")
+
     def sample(self, *, count: int = 64, given: Half | None = None, seed: int = 0) -> "Samples":
         """Draw images from a run's density through its decoder, or complete half-seen images.
 
