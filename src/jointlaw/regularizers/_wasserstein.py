@@ -130,7 +130,7 @@ class SlicedWasserstein(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.matching
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: slices are drawn lazily
     def _distance(self, z: Tensor, step: int, share: bool = False) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):
