@@ -131,7 +131,7 @@ class SlicedWasserstein(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
-    @untraced  # one graph break: see functional.matching
+    @untraced  # one graph break: slices are drawn lazily
     def _distance(self, z: Tensor, step: int, share: bool = False) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):
