@@ -1,6 +1,7 @@
 """Generation: from representations back to images, and how good drawn images are.
 
-`train_decoder` turns a frozen encoder's representations back into images; `overlap` and `memorisation` compare sets of samples, `latent_geometry` measures a latent law:
+`train_decoder` turns a frozen encoder's representations back into images; `overlap` and `memorisation` compare sets
+of samples, `latent_geometry` measures a latent law:
 
 >>> import torch
 >>> from jointlaw.generation import overlap

@@ -14,8 +14,8 @@ objective matches batches to them. `GeneralizedGaussian` has the tails of its sh
 **Joint laws** are laws of a whole vector whose first ``split`` coordinates are the context and the others the target:
 `JointGaussian`, and `JointMixture` for targets of which there is more than one to a context. They answer questions:
 ``given`` a context, what is the target; what is the ``marginal`` of either block (``swap`` exchanges them); where do
-the ``modes`` of the density lie (``Modes``), which is the smallest ``Region`` that holds nine tenths of it, and how much of
-the variance is noise, how much a choice between alternatives (`Uncertainty`).
+the ``modes`` of the density lie (``Modes``), which is the smallest ``Region`` that holds nine tenths of it, and how
+much of the variance is noise, how much a choice between alternatives (`Uncertainty`).
 
 >>> branches = torch.tensor([[0.0, -1.0], [0.0, 1.0]])  # one context, two targets
 >>> joint = JointMixture(torch.zeros(2), branches, torch.full((1, 1), 0.1), split=1)
