@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.networks import ConvEncoder, Projector
-from jointlaw.objectives._contrastive import MoCo
+from jointlaw.objectives import MoCo
 from jointlaw.types import Embeddings
 
 B, D, TEMPERATURE = 256, 128, 0.1

@@ -24,7 +24,8 @@ import torch
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from jointlaw.densities import COVARIANCES, ExpectationMaximization, Responsibilities
+from jointlaw.densities.em import ExpectationMaximization, Responsibilities
+from jointlaw.densities.em._covariances import COVARIANCES
 
 THEIRS = {"full": "full", "shared": "tied", "diagonal": "diag", "spherical": "spherical"}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

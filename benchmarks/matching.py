@@ -25,12 +25,21 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Axes, FastOrthogonal, LowerEigen, Mixture, Orthogonal, Sparse, Uniform
-from jointlaw.functional._matching import two_sample
+from jointlaw.functional import sliced_wasserstein
 from jointlaw.functional._slicing import unit_rows
-from jointlaw.functional._targets import TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.regularizers import SlicedWasserstein, default_slices
+from jointlaw.regularizers import (
+    Axes,
+    Blend,
+    FastOrthogonal,
+    LowerEigen,
+    Orthogonal,
+    SlicedWasserstein,
+    Sparse,
+    TwoSample,
+    Uniform,
+    default_slices,
+)
 
 SHAPES = [(128, 512, 512), (256, 512, 2048), (256, 512, 8192), (128, 2048, 8192), (1024, 512, 4096)]
 POWERS = [0.5, 1.0, 2.0]
@@ -55,7 +64,7 @@ class Plain:
     def match(self, z: Tensor) -> Tensor:
         """Match one view to a sample of its own."""
         sample = self.law.draw(z.shape, self.generator)
-        return two_sample(z, sample, unit_rows((self.count, z.shape[1]), z, self.generator))
+        return sliced_wasserstein(z, sample, unit_rows((self.count, z.shape[1]), z, self.generator))
 
     def update(self) -> None:
         """Slices and samples are new at every call already."""
@@ -72,9 +81,9 @@ def mixtures(law: Law, count: int, seed: int = 0) -> dict[str, SlicedWasserstein
     dense, sparse, axes, lower = (weight for weight, _ in default_slices().families)
     quarter, sets = max(count // 4, 1), max(count // 2048, 1)
     families = [(dense, FastOrthogonal(count // 2)), (sparse, Sparse(quarter)), (axes, Axes(quarter))]
-    default = Mixture([*families, *[(lower / sets, LowerEigen(samples=128))] * sets])
+    default = Blend([*families, *[(lower / sets, LowerEigen(samples=128))] * sets])
     return {
-        "mixture, no singular vectors": SlicedWasserstein(law, Mixture(families), seed=seed),
+        "mixture, no singular vectors": SlicedWasserstein(law, Blend(families), seed=seed),
         "default mixture": SlicedWasserstein(law, default, seed=seed),
     }
 

@@ -21,9 +21,8 @@ import torch.multiprocessing
 from torch import Generator
 
 from jointlaw.distributed import rank
-from jointlaw.functional._families import FastOrthogonal, Uniform
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.regularizers import Regularizer, SIGReg, SlicedWasserstein
+from jointlaw.regularizers import FastOrthogonal, Regularizer, SIGReg, SlicedWasserstein, Uniform
 
 BATCH, DIM, SLICES, STEPS = 128, 512, 8192, 7
 

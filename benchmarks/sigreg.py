@@ -19,10 +19,9 @@ from itertools import accumulate
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional._characteristic import characteristic
-from jointlaw.functional._families import FastOrthogonal, Uniform
+from jointlaw.functional import sigreg
 from jointlaw.functional._slicing import unit_rows
-from jointlaw.regularizers import SIGReg, SphereSIGReg
+from jointlaw.regularizers import FastOrthogonal, SIGReg, SphereSIGReg, Uniform
 
 SHAPES = [(256, 512, 1024), (256, 128, 256), (128, 2048, 1024), (256, 512, 4096), (1024, 512, 1024), (256, 64, 1024)]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -33,7 +32,7 @@ def forms(count: int) -> dict[str, Form]:
     generator = Generator().manual_seed(0)
 
     def published(z: Tensor) -> Tensor:
-        return characteristic(z, unit_rows((count, z.shape[1]), z, generator))
+        return sigreg(z, unit_rows((count, z.shape[1]), z, generator))
 
     return {
         "published": published,

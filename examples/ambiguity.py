@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import torch
 
 from jointlaw import fit_mixture
-from jointlaw.laws._mixture import JointMixture
+from jointlaw.laws import JointMixture
 
 
 def main() -> JointMixture:

@@ -4,7 +4,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jointlaw.banks import FIFO, Particles
-from jointlaw.functional._contrast import against, info_nce
+from jointlaw.functional import info_nce
+from jointlaw.functional._contrast import against
 from jointlaw.functional._resampling import RESAMPLING
 from jointlaw.types import Memory
 

@@ -4,13 +4,11 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Slices, Uniform
 from jointlaw.functional._sorting import ranks_to_samples
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian
 from jointlaw.networks import ConvEncoder, Projector
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.objectives._threshold import Threshold
-from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.objectives import RectifiedLpJEPA, Threshold
+from jointlaw.regularizers import SlicedWasserstein, Slices, Uniform
 from jointlaw.training._learner import Learner
 from jointlaw.types import Views
 

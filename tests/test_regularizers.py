@@ -14,31 +14,29 @@ from torch import Generator, Tensor, nn
 
 from contracts.snapshots import snapshot
 from jointlaw.functional import _slicing as slicing
-from jointlaw.functional._characteristic import characteristic, sphere_characteristic
-from jointlaw.functional._dependence import hsic
-from jointlaw.functional._families import (
-    Axes,
-    Eigen,
-    FastOrthogonal,
-    LowerEigen,
-    Mixture,
-    Orthogonal,
-    Slices,
-    Sparse,
-    Uniform,
-)
-from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional import covariance_penalty, hsic, sigreg, variance_hinge
+from jointlaw.functional._characteristic import sphere_characteristic
 from jointlaw.functional._ordering import Unit
 from jointlaw.functional._tables import MOST, Tables
-from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.regularizers import (
     HSIC,
+    Axes,
+    Blend,
+    Eigen,
+    FastOrthogonal,
     LogDetEntropy,
+    LowerEigen,
+    OrderStatistics,
+    Orthogonal,
     Regularizer,
     SIGReg,
     SlicedWasserstein,
+    Slices,
+    Sparse,
     SphereSIGReg,
+    TwoSample,
+    Uniform,
     VarianceCovariance,
     default_slices,
 )
@@ -51,7 +49,7 @@ SLICES: dict[str, Slices] = {
     "sparse": Sparse(20),
     "axes": Axes(),
     "eigen": Eigen(40),
-    "mixture": Mixture([(1.0, FastOrthogonal(32)), (1.0, Axes(16))]),
+    "mixture": Blend([(1.0, FastOrthogonal(32)), (1.0, Axes(16))]),
 }
 
 
@@ -180,7 +178,7 @@ def test_slices_that_depend_on_the_batch_are_of_each_view_in_turn(make) -> None:
 def test_mixture_value_is_the_weighted_mean_of_its_families() -> None:
     z = embeddings(24, 64)
     axes, eigen = Axes(), Eigen(23)  # neither is random here
-    whole = SlicedWasserstein(law, Mixture([(3.0, axes), (1.0, eigen)]))(z)
+    whole = SlicedWasserstein(law, Blend([(3.0, axes), (1.0, eigen)]))(z)
     parts = [SlicedWasserstein(law, slices)(z) for slices in (axes, eigen)]
     torch.testing.assert_close(whole, 0.75 * parts[0] + 0.25 * parts[1])
 
@@ -507,7 +505,7 @@ def test_sigreg_is_the_published_statistic_of_its_slices() -> None:
 
     z = spread(2, 24, 16)
     value = SIGReg(Recording())(z)
-    plain = torch.stack([characteristic(view.double(), drawn[0].double()) for view in z]).mean()
+    plain = torch.stack([sigreg(view.double(), drawn[0].double()) for view in z]).mean()
     torch.testing.assert_close(value.double(), plain, rtol=1e-5, atol=0)
 
 
@@ -548,10 +546,16 @@ def test_log_det_entropy_falls_as_a_batch_fills_the_space() -> None:
 def test_hsic_rewards_views_that_tell_of_each_other() -> None:
     z = spread(3, 64, 4)
     pairs = [hsic(z[v], z[w]) for w in range(3) for v in range(w)]
-    torch.testing.assert_close(HSIC()(z), -torch.stack(pairs).mean())
-    assert HSIC()(torch.stack([z[0], z[0]])) < 2 * HSIC()(z[:2]) < 0
-    with pytest.raises(ValueError, match="at least 2 views"):
-        HSIC()(z[0])
+    joint = torch.stack([torch.cat([z[v], z[w]], 1) for w in range(3) for v in range(w)])
+    torch.testing.assert_close(HSIC()(joint), -torch.stack(pairs).mean())
+    assert HSIC()(torch.cat([z[0], z[0]], 1)) < 2 * HSIC()(joint[0]) < 0
+    torch.testing.assert_close(HSIC(split=3)(z[0]), -hsic(z[0][:, :3], z[0][:, 3:]))
+
+
+@pytest.mark.parametrize(("split", "width"), [(None, 3), (4, 4)])
+def test_hsic_wants_two_blocks(split: int | None, width: int) -> None:
+    with pytest.raises(ValueError, match="joint embeddings of two blocks"):
+        HSIC(split)(torch.zeros(4, width))
 
 
 @pytest.mark.parametrize(

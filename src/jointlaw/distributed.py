@@ -5,6 +5,9 @@ The process group is looked up at call time: it may be created after the objecti
 Gradients follow one rule, that of ``DistributedDataParallel``: what is minimised is the mean over processes of their
 losses, and each process differentiates the sum of them. A backward pass therefore adds up what all processes ask of a
 tensor, and the averaging of parameter gradients afterwards divides by their number.
+
+>>> world_size(), mean_across_ranks(torch.tensor(3.0))
+(1, tensor(3.))
 """
 
 from typing import Any
@@ -14,14 +17,24 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+__all__ = ["gather", "mean_across_ranks", "rank", "world_size"]
+
 
 def world_size() -> int:
-    """Number of processes that train together."""
+    """Number of processes that train together.
+
+    >>> world_size()
+    1
+    """
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Index of this process, 0 where there is one."""
+    """Index of this process, 0 where there is one.
+
+    >>> rank()
+    0
+    """
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
@@ -35,6 +48,9 @@ def gather(x: Tensor, dim: int = 0) -> Tensor:
     Args:
         x: of one shape on all processes.
         dim: along which parts are laid, in the order of ranks.
+
+    >>> gather(torch.arange(3))  # of one process: the tensor itself
+    tensor([0, 1, 2])
     """
     if world_size() == 1:
         return x
@@ -48,6 +64,12 @@ def mean_across_ranks(x: Tensor) -> Tensor:
     The backward pass averages the gradients of all processes: a loss computed on every process from the mean gives
     each process the gradient of the global loss by its own tensor, times ``world`` for the mean's ``1 / world``, as
     `gather` does.
+
+    Args:
+        x: of one shape on all processes.
+
+    >>> mean_across_ranks(torch.tensor(2.0))  # of one process: the tensor itself
+    tensor(2.)
     """
     if world_size() == 1:
         return x

@@ -1,4 +1,14 @@
-"""Small networks written here; everything bigger comes from timm by name (``jointlaw.training._encoders``)."""
+"""Small networks: encoders for vectors and small images, the projector behind an encoder, and a decoder.
+
+They are plain ``torch.nn.Sequential``; any other module serves as well, and training takes bigger encoders from timm by
+name. `MLPEncoder` is for vectors, `ConvEncoder` for images of 8 to 64 pixels a side; `Projector` turns features into
+embeddings, and `Decoder` representations into images.
+
+>>> import torch
+>>> encoder = ConvEncoder(channels=3, width=8)
+>>> Projector(64, 32)(encoder(torch.zeros(2, 3, 32, 32))).shape
+torch.Size([2, 32])
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +18,8 @@ from torch import nn
 
 from jointlaw import _check as check
 
+__all__ = ["MLP", "ConvEncoder", "Decoder", "MLPEncoder", "Projector"]
+
 
 class MLP(nn.Sequential):
     """Linear layers with batch normalisation and ReLU between them.
@@ -15,10 +27,14 @@ class MLP(nn.Sequential):
     Args:
         sizes: widths from input to output, at least two.
         norm: batch-normalise the hidden layers.
-        bias: of the last linear layer.
+        bias: whether the last linear layer has one; hidden layers have one where they are not normalised.
 
     The input ``[B, ...]`` is flattened to ``[B, sizes[0]]``; the output is ``[B, sizes[-1]]``, with nothing
     applied after the last linear layer.
+
+    >>> import torch
+    >>> MLP((4, 16, 2))(torch.zeros(8, 4)).shape
+    torch.Size([8, 2])
     """
 
     def __init__(self, sizes: Sequence[int], norm: bool = True, bias: bool = True) -> None:
@@ -35,9 +51,13 @@ class MLPEncoder(nn.Sequential):
     """A batch-normalised MLP whose last layer is activated too: an encoder for vectors (or small images).
 
     Args:
-        features_in: numbers per sample.
+        features_in: how many numbers a sample has.
         hidden: width of the hidden layer.
         features: width of the output.
+
+    >>> import torch
+    >>> MLPEncoder(features_in=4, features=32)(torch.zeros(8, 4)).shape
+    torch.Size([8, 32])
     """
 
     def __init__(self, features_in: int, hidden: int = 512, features: int = 256) -> None:
@@ -58,6 +78,10 @@ class ConvEncoder(nn.Sequential):
     Source: Huang (2026), arXiv 2603.26799, appendix P.4.3.
     Differs from the authors' code in: the first convolution keeps the resolution (theirs has stride 2), and a mean over
     positions stands in place of flattening and two linear layers, so that any image size is accepted.
+
+    >>> import torch
+    >>> ConvEncoder(channels=1)(torch.zeros(8, 1, 28, 28)).shape
+    torch.Size([8, 256])
     """
 
     def __init__(self, channels: int = 1, width: int = 32, stride: int = 1) -> None:
@@ -79,10 +103,14 @@ class Projector(MLP):
         features: width of the backbone's output.
         width: embedding width D.
         hidden: width of the two hidden layers (default: ``width``).
-        bias: of the last layer. Leave it out where thresholds or a batch normalisation follow.
+        bias: whether the last layer has one. Leave it out where thresholds or a batch normalisation follow.
 
     Source: Kuang et al. (2026), arXiv 2602.01456, section 4 (projector 2048-2048-2048).
     Differs from the authors' code in: the closing ReLU is the objective's.
+
+    >>> import torch
+    >>> Projector(features=256, width=64)(torch.zeros(8, 256)).shape
+    torch.Size([8, 64])
     """
 
     def __init__(self, features: int, width: int = 512, hidden: int | None = None, bias: bool = True) -> None:
@@ -112,6 +140,10 @@ class Decoder(nn.Sequential):
     Differs from the authors' code in: any size of image, where theirs is 32 x 32; the vector is standardised, where
     theirs is scaled to unit length; a logistic function in place of the closing tanh, so that pixels need no
     normalisation.
+
+    >>> import torch
+    >>> Decoder(features=64, shape=(1, 28, 28))(torch.zeros(8, 64)).shape
+    torch.Size([8, 1, 28, 28])
     """
 
     def __init__(self, features: int, shape: Sequence[int], width: int = 32, hidden: int = 512) -> None:

@@ -12,12 +12,12 @@ from torch import Tensor
 from jointlaw.densities._density import Density
 from jointlaw.densities._descend import descend
 from jointlaw.densities._deterministic import Deterministic
-from jointlaw.densities._fit import fit_mixture
 from jointlaw.densities._fitted import Fitted
 from jointlaw.densities._gas import GrowingNeuralGas
 from jointlaw.densities._kernels import RBF
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities.em._fit import fit_mixture
 from jointlaw.evaluation import _calibration as calibration
 from jointlaw.evaluation._joint import conditional_law
 from jointlaw.laws._gaussian import JointGaussian
@@ -100,7 +100,8 @@ def deterministic(task: Task) -> Density:
     train, held = task.train, len(task.train.context) // 10
     torch.manual_seed(task.seed)
     density = Deterministic(*task.dims, hidden=(64, 64))
-    descend(density, train.context[held:], train.target[held:], epochs=task.scale.steps, lr=0.01, seed=task.seed)
+    pairs = train.context[held:], train.target[held:]
+    descend(density.loss, density.parameters(), *pairs, epochs=task.scale.steps, lr=0.01, seed=task.seed)
     density.calibrate(train.context[:held], train.target[:held])
     return density
 
@@ -140,9 +141,10 @@ def network(task: Task) -> Density:
     """
     torch.manual_seed(task.seed)
     density = MixtureDensityNetwork(*task.dims, task.branches, hidden=(64, 64))
-    pairs, batch = len(task.train.context), min(256, len(task.train.context))
-    epochs = math.ceil(task.scale.steps * batch / pairs)
-    descend(density, task.train.context, task.train.target, epochs=epochs, lr=0.01, batch=batch, seed=task.seed)
+    pairs, count = (task.train.context, task.train.target), len(task.train.context)
+    batch = min(256, count)
+    epochs = math.ceil(task.scale.steps * batch / count)
+    descend(density.loss, density.parameters(), *pairs, epochs=epochs, lr=0.01, batch=batch, seed=task.seed)
     return density
 
 

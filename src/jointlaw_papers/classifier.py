@@ -1,7 +1,6 @@
 """A small classifier of images, whose features samples are compared in."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -52,22 +51,6 @@ class Classifier(nn.Module):
         return right / len(source)
 
 
-class _Naming:
-    """Cross-entropy of the classes, with images read batch by batch."""
-
-    def __init__(self, classifier: Classifier, source: Source) -> None:
-        self.classifier, self.source = classifier, source
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        return self.classifier.parameters()
-
-    def loss(self, index: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(self.classifier(self.source.read(index)), self.source.label[index])
-
-    def update(self, _: Tensor) -> None:
-        """Nothing follows."""
-
-
 def train_classifier(source: Source, path: Path, epochs: int, seed: int = 0) -> Classifier:
     """The classifier in the file ``path``, or a new one, trained on labelled images and kept there.
 
@@ -90,8 +73,12 @@ def train_classifier(source: Source, path: Path, epochs: int, seed: int = 0) -> 
         classifier.load_state_dict(load_file(path))
         return classifier.eval()
     classifier.train()
-    batch = batches_of(128, len(source))
-    descend(_Naming(classifier, source), torch.arange(len(source)), epochs=epochs, lr=2e-3, batch=batch, seed=seed)
+
+    def loss(index: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(classifier(source.read(index)), source.label[index])
+
+    batch, index = batches_of(128, len(source)), torch.arange(len(source))
+    descend(loss, classifier.parameters(), index, epochs=epochs, lr=2e-3, batch=batch, seed=seed)
     part = path.with_suffix(".part")
     save_file({name: value.contiguous() for name, value in classifier.state_dict().items()}, part, how)
     os.replace(part, path)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from jointlaw.data._samples import Data
-from jointlaw.densities._em import ConvergenceWarning, ExpectationMaximization
-from jointlaw.densities._fit import fit_gaussian
+from jointlaw.densities.em._estimator import ConvergenceWarning, ExpectationMaximization
+from jointlaw.densities.em._fit import fit_gaussian
 from jointlaw.evaluation._joint import representations
 from jointlaw.generation._decoder import (
     Decoding,

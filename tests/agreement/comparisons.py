@@ -10,15 +10,10 @@ from torch import Generator, Tensor, nn
 from agreement import references
 from jointlaw.banks import FIFO
 from jointlaw.densities import RBF, GaussianProcess
-from jointlaw.functional._contrast import sinkhorn
-from jointlaw.functional._families import Slices
+from jointlaw.functional import sinkhorn
 from jointlaw.functional._slicing import Block, Dense, unit_rows
-from jointlaw.objectives._contrastive import MoCo, SimCLR
-from jointlaw.objectives._objective import Objective
-from jointlaw.objectives._predictive import BYOL
-from jointlaw.objectives._swav import SwAV
-from jointlaw.objectives._vicreg import VICReg
-from jointlaw.regularizers import SIGReg
+from jointlaw.objectives import BYOL, MoCo, Objective, SimCLR, SwAV, VICReg
+from jointlaw.regularizers import SIGReg, Slices
 from jointlaw.types import Embeddings
 
 BATCH, DIM, PROTOTYPES, MEMORIES = 24, 16, 30, 40

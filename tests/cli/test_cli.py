@@ -213,13 +213,23 @@ class TestOptions:
         assert config["views"]["flip"] == 0.25
         assert config["views"]["rotate"] == 15.0
 
-    def test_print_config_shows_the_views_of_the_data(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_print_config_shows_what_was_given_and_loads_no_data(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
-            main([*RECIPE, "--views.flip=0.25", "--print_config"])
+            main([*RECIPE, "--data=tensors:nowhere.npz", "--views.flip=0.25", "--print_config"])
         assert ended.value.code in (0, None)
         config = yaml.safe_load(capsys.readouterr().out)
         assert config["views"]["flip"] == 0.25
-        assert config["views"]["rotate"] == 15.0
+        assert config["views"].get("rotate") is None  # as the data want it
+
+    def test_a_printed_configuration_is_read_back(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        with pytest.raises(SystemExit):
+            main([*RECIPE, *SMALL, "--views.flip=0.25", "--print_config"])
+        (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+        words = [f"--config={tmp_path / 'printed.yaml'}", f"--run.folder={tmp_path / 'run'}", QUIET]
+        assert main([*RECIPE, *words]) == 0
+        config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+        assert (config["views"]["flip"], config["views"]["rotate"]) == (0.25, 15.0)
+        assert config["run"]["epochs"] == 2
 
     def test_own_pipeline(self, train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(Path(__file__).parent))
@@ -258,7 +268,7 @@ class TestOptions:
                     "init_args": {"p": 2.0, "loc": -1.0},
                 },
                 "slices": {
-                    "class_path": f"{families}.Mixture",
+                    "class_path": f"{families}.Blend",
                     "init_args": {
                         "families": [
                             [3.0, {"class_path": f"{families}.Orthogonal", "init_args": {"count": 32}}],
@@ -387,7 +397,8 @@ class TestMistakes:
     def test_broken_files(self, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str) -> None:
         run = tmp_path / "run"
         (run / "checkpoints").mkdir(parents=True)
-        (run / "config.yaml").write_text((done / "config.yaml").read_text())
+        for name in ("config.yaml", "run.json"):
+            shutil.copy(done / name, run)
         (run / "encoder.safetensors").write_bytes(b"nonsense")
         (run / "checkpoints/last.ckpt").write_bytes(b"nonsense")
         resume = [*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={run}", "--run.resume"]

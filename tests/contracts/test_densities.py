@@ -9,22 +9,26 @@ import torch
 from contracts.snapshots import snapshot
 from jointlaw.densities import (
     RBF,
+    ComponentScale,
     Density,
+    Deterministic,
+    DiagonalHead,
     Fitted,
+    FixedScale,
     FourierProcess,
     GaussianProcess,
     GrowingNeuralGas,
+    LearnedScale,
+    LowRankHead,
+    MixtureDensityNetwork,
+    Moving,
+    MovingScale,
+    Prototypes,
     Shared,
     Spherical,
     fit_gaussian,
     fit_mixture,
 )
-from jointlaw.densities._deterministic import Deterministic
-from jointlaw.densities._heads import DiagonalHead, LowRankHead
-from jointlaw.densities._moving import Moving
-from jointlaw.densities._network import MixtureDensityNetwork
-from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import FixedScale, LearnedScale, MovingScale, Scale
 from jointlaw.laws import Law
 
 CONTEXT, TARGET = 2, 1
@@ -50,7 +54,7 @@ def moving() -> Moving:
     return density
 
 
-def prototypes(scale: Scale, sphere: bool = False) -> Prototypes:
+def prototypes(scale: ComponentScale, sphere: bool = False) -> Prototypes:
     density = Prototypes(CONTEXT + TARGET, 4, CONTEXT, scale, sphere)
     density.update(pairs())
     return density

@@ -7,12 +7,18 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from jointlaw.densities._fit import fit_gaussian, fit_mixture
-from jointlaw.densities._kernels import RBF, Linear
-from jointlaw.densities._moving import Moving
-from jointlaw.densities._process import FourierProcess, GaussianProcess
-from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import FixedScale, LearnedScale
+from jointlaw.densities import (
+    RBF,
+    FixedScale,
+    FourierProcess,
+    GaussianProcess,
+    LearnedScale,
+    Linear,
+    Moving,
+    Prototypes,
+    fit_gaussian,
+    fit_mixture,
+)
 from jointlaw.functional._dual import feature_nll, gram_nll
 
 B, D = 40, 3

@@ -7,11 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from jointlaw.densities._deterministic import Deterministic
-from jointlaw.densities._moving import Moving
-from jointlaw.densities._network import MixtureDensityNetwork
-from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import MovingScale
+from jointlaw.densities import Deterministic, MixtureDensityNetwork, Moving, MovingScale, Prototypes
 
 WORLD, BATCH, STEPS = 2, 24, 3
 
@@ -36,7 +32,7 @@ def state(rank: int, world: int) -> dict[str, Tensor]:
     for step in range(STEPS):
         part = batch(step)[rank::world]
         for density in densities.values():
-            density.update(*(part, part) if isinstance(density, MixtureDensityNetwork | Deterministic) else (part,))
+            density.update(part)
     densities["deterministic"].calibrate(part, part)
     return dict(densities.named_buffers())
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from jointlaw.densities._descend import descend
-from jointlaw.densities._deterministic import Deterministic
+from jointlaw.densities import Deterministic, descend
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def branches() -> tuple[torch.Tensor, torch.Tensor]:
 def density(branches) -> Deterministic:
     torch.manual_seed(0)
     density = Deterministic(1, 1, hidden=(32, 32))
-    descend(density, *(part[:1000] for part in branches), epochs=150)
+    descend(density.loss, density.parameters(), *(part[:1000] for part in branches), epochs=150)
     return density
 
 
@@ -83,7 +82,7 @@ def test_neither_prediction_nor_loss_changes_state(density, branches):
     state = {name: value.clone() for name, value in density.state_dict().items()}
     density(branches[0])
     density.loss(*branches)
-    density.update(*branches)
+    density.update(branches[0])
     assert all(torch.equal(state[name], value) for name, value in density.state_dict().items())
 
 
@@ -119,7 +118,8 @@ def test_descend_uses_every_sample_once_a_pass_and_repeats_itself(branches):
     histories = []
     for _ in range(2):
         torch.manual_seed(1)
-        histories.append(descend(Counting(1, 1), *branches, epochs=2, batch=300, seed=3))
+        density = Counting(1, 1)
+        histories.append(descend(density.loss, density.parameters(), *branches, epochs=2, batch=300, seed=3))
     assert histories[0] == histories[1]
     assert len(seen) == 2 * 2 * 7
     assert torch.equal(torch.cat(seen[:7]).sort(0).values, branches[0].sort(0).values)
@@ -128,11 +128,13 @@ def test_descend_uses_every_sample_once_a_pass_and_repeats_itself(branches):
 
 def test_descend_says_what_is_wrong(branches):
     x, y = branches
+    density = Deterministic(1, 1)
+    parts = density.loss, density.parameters()
     with pytest.raises(ValueError, match="one number of samples"):
-        descend(Deterministic(1, 1), x, y[:-1])
+        descend(*parts, x, y[:-1])
     with pytest.raises(ValueError, match="one number of samples"):
-        descend(Deterministic(1, 1))
+        descend(*parts)
     with pytest.raises(ValueError, match="expected a finite loss, found nan in epoch 1"):
-        descend(Deterministic(1, 1), x, y * torch.nan, epochs=3)
+        descend(*parts, x, y * torch.nan, epochs=3)
     with pytest.raises(ValueError, match="epochs >= 1"):
-        descend(Deterministic(1, 1), x, y, epochs=0)
+        descend(*parts, x, y, epochs=0)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from jointlaw.densities import (
+from jointlaw.densities.em import (
     BIC,
-    COVARIANCES,
     ConvergenceWarning,
+    Covariance,
     Diagonal,
     EmptyComponentWarning,
     ExpectationMaximization,
@@ -26,11 +26,11 @@ from jointlaw.densities import (
     Spherical,
     choose_components,
 )
-from jointlaw.densities._covariances import Covariance
-from jointlaw.densities._em_steps import Parameters, expect
-from jointlaw.densities._screening import Whitened
+from jointlaw.densities.em._covariances import COVARIANCES
+from jointlaw.densities.em._screening import Whitened
+from jointlaw.densities.em._steps import Parameters, expect
 from jointlaw.functional._mixtures import component_log_densities
-from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws import JointGaussian
 
 THEIRS = {"full": "full", "shared": "tied", "diagonal": "diag", "spherical": "spherical"}
 

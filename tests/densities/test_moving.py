@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from jointlaw.densities._moving import Moving, moving_rate
+from jointlaw.densities import Moving
+from jointlaw.densities._moving import moving_rate
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
-from jointlaw.densities._descend import descend
-from jointlaw.densities._heads import DiagonalHead, LowRankHead, SphericalHead
-from jointlaw.densities._network import MixtureDensityNetwork
+from jointlaw.densities import DiagonalHead, LowRankHead, MixtureDensityNetwork, SphericalHead, descend
 
 WEIGHTS, SCALES = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.1])
 HEADS = (SphericalHead(), SphericalHead(softplus, 1e-6), DiagonalHead(), LowRankHead(1))
@@ -36,7 +34,7 @@ def truth(x: Tensor) -> MixtureSameFamily:
 def fitted() -> MixtureDensityNetwork:
     torch.manual_seed(0)
     network = MixtureDensityNetwork(1, 1, components=3)
-    descend(network, *sample(1500, 0), epochs=350)
+    descend(network.loss, network.parameters(), *sample(1500, 0), epochs=350)
     return network
 
 
@@ -79,7 +77,7 @@ def test_every_head_learns(head):
     mix = torch.tensor([[0.3, 0.0], [0.27, 0.13]])
     y = torch.cat([x, -x], -1) + torch.randn(500, 2, generator=generator) @ mix.mT
     network = MixtureDensityNetwork(1, 2, components=1, hidden=(16,), head=head)
-    history = descend(network, x, y, epochs=150, lr=0.02)
+    history = descend(network.loss, network.parameters(), x, y, epochs=150, lr=0.02)
     assert history[-1] < history[0] - 1
     if isinstance(head, LowRankHead):
         torch.testing.assert_close(network(x).covariance.mean(0), mix @ mix.mT, rtol=0, atol=0.02)
@@ -92,7 +90,8 @@ def test_richer_heads_fit_correlated_noise_better():
     final = []
     for head in (SphericalHead(), DiagonalHead(), LowRankHead(1)):
         torch.manual_seed(0)
-        final.append(descend(MixtureDensityNetwork(1, 2, 1, (8,), head), x, y, epochs=100, lr=0.03)[-1])
+        network = MixtureDensityNetwork(1, 2, 1, (8,), head)
+        final.append(descend(network.loss, network.parameters(), x, y, epochs=100, lr=0.03)[-1])
     assert final[0] > final[1] + 0.1 > final[2] + 0.2
 
 
@@ -119,7 +118,7 @@ def test_a_network_that_sees_the_target_copies_it_and_recovers_no_branch(fitted)
     x, y = sample(500, 0)
     torch.manual_seed(0)
     leaking = Leaking()
-    history = descend(leaking, x, y, epochs=500)
+    history = descend(leaking.loss, leaking.parameters(), x, y, epochs=500)
     honest = -truth(x).log_prob(y[:, 0]).mean()
     assert history[-1] < honest - 1  # better than the truth itself: nothing was learned about the target
     assert history[499] < history[350] < history[200]  # and there is no end to it
@@ -140,7 +139,7 @@ def test_the_guard_is_a_gaussian_likelihood_with_the_moving_moment():
     past, now = torch.randn(2, 100, 3, generator=generator, dtype=torch.float64)
     identity = network.guard(now)
     torch.testing.assert_close(identity, now.square().sum(-1).mean() / 2, rtol=1e-3, atol=0)
-    network.update(past, past[:, :2])
+    network.update(past)
     moment = past.mT @ past / 100 + 1e-4 * torch.eye(3, dtype=torch.float64)
     quadratic = (now * torch.linalg.solve(moment, now.mT).mT).sum(-1).mean()
     torch.testing.assert_close(network.guard(now), (quadratic + torch.logdet(moment)) / 2)
@@ -168,7 +167,7 @@ def test_only_update_changes_state():
     network.loss(x, y)
     network.guard(x)
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
-    network.update(x, y)
+    network.update(x)
     assert network.context_law.steps == 1
 
 

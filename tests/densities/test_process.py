@@ -8,8 +8,7 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as peer
 
-from jointlaw.densities._kernels import RBF, Linear, Matern
-from jointlaw.densities._process import FourierProcess, GaussianProcess
+from jointlaw.densities import RBF, FourierProcess, GaussianProcess, Linear, Matern
 from jointlaw.functional._dual import feature_nll
 
 NOISE = 0.05

@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from jointlaw.densities._descend import descend
-from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import FixedScale, LearnedScale, MovingScale
+from jointlaw.densities import FixedScale, LearnedScale, MovingScale, Prototypes, descend
 
 CENTRES = torch.tensor([[2.0, 0.0, 1.0], [-2.0, 1.0, 0.0], [0.0, -2.0, -1.0]])
 MIX = torch.tensor([[0.3, 0.0, 0.0], [0.2, 0.2, 0.0], [0.0, 0.0, 0.4]])
@@ -28,7 +26,7 @@ def learned(scale, joint: Tensor, epochs: int = 120, **options) -> Prototypes:
     prototypes = Prototypes(3, 3, split=1, scale=scale, **options)
     with torch.no_grad():
         prototypes.means.copy_(CENTRES + 0.5)
-    descend(prototypes, joint, epochs=epochs, lr=0.05)
+    descend(prototypes.loss, prototypes.parameters(), joint, after=prototypes.update, epochs=epochs, lr=0.05)
     return prototypes
 
 

@@ -6,27 +6,27 @@ from typing import Any
 
 from contracts.test_objectives import OBJECTIVES
 from distributed.processes import train
-from jointlaw.functional._families import (
-    Axes,
-    Eigen,
-    FastOrthogonal,
-    LowerEigen,
-    Mixture,
-    Orthogonal,
-    Slices,
-    Sparse,
-    Uniform,
-)
-from jointlaw.functional._targets import OrderStatistics, Targets, TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives._objective import Objective
+from jointlaw.objectives import Objective
 from jointlaw.regularizers import (
     HSIC,
+    Axes,
+    Blend,
+    Eigen,
+    FastOrthogonal,
     LogDetEntropy,
+    LowerEigen,
+    OrderStatistics,
+    Orthogonal,
     Regularizer,
     SIGReg,
     SlicedWasserstein,
+    Slices,
+    Sparse,
     SphereSIGReg,
+    Targets,
+    TwoSample,
+    Uniform,
     VarianceCovariance,
     default_slices,
 )
@@ -57,7 +57,7 @@ SLICES: dict[str, Slices] = {
     "eigen": Eigen(80),
     "lower eigen": LowerEigen(80),
     "default": default_slices(),
-    "mixture": Mixture([(0.5, FastOrthogonal(600)), (0.25, Sparse(600)), (0.25, Axes())]),
+    "mixture": Blend([(0.5, FastOrthogonal(600)), (0.25, Sparse(600)), (0.25, Axes())]),
 }
 
 

@@ -13,7 +13,7 @@ import torch.multiprocessing
 from torch import Tensor, nn
 
 from jointlaw.distributed import mean_across_ranks, rank, world_size
-from jointlaw.objectives._objective import Objective
+from jointlaw.objectives import Objective
 from jointlaw.types import Embeddings
 
 STEPS, VIEWS, BATCH, INPUTS, DIM = 3, 3, 32, 12, 64

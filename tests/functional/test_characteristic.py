@@ -10,13 +10,9 @@ from torch.autograd import gradcheck
 
 from jointlaw.functional import _slicing as slicing
 from jointlaw.functional import _sphere as sphere
-from jointlaw.functional._characteristic import (
-    NODES,
-    characteristic,
-    sliced_characteristic,
-    sphere_characteristic,
-)
-from jointlaw.functional._families import Uniform
+from jointlaw.functional import sigreg
+from jointlaw.functional._characteristic import NODES, sliced_characteristic, sphere_characteristic
+from jointlaw.regularizers import Uniform
 
 CPU = torch.device("cpu")
 
@@ -60,7 +56,7 @@ def test_injected_slices_give_the_published_value(scale: float) -> None:
     z, directions = embeddings(40, 7, scale=scale, loc=0.2), slices(12, 7)
     expected = lejepa(z, directions)
     assert streamed(z, directions).item() == pytest.approx(expected, rel=1e-12)
-    assert characteristic(z, directions).item() == pytest.approx(expected, rel=1e-12)
+    assert sigreg(z, directions).item() == pytest.approx(expected, rel=1e-12)
     assert streamed(z.float(), directions).item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -88,7 +84,7 @@ def test_a_batch_at_the_origin_scores_two_fifths_of_its_size(batch: int) -> None
 
 def test_gradient_of_the_streamed_form_is_that_of_the_plain_one() -> None:
     z, directions = embeddings(30, 9, scale=1.4).requires_grad_(), slices(17, 9)
-    (ours,), (plain,) = (torch.autograd.grad(form(z, directions), z) for form in (streamed, characteristic))
+    (ours,), (plain,) = (torch.autograd.grad(form(z, directions), z) for form in (streamed, sigreg))
     torch.testing.assert_close(ours, plain)
     narrow = z.detach().float().requires_grad_()
     torch.testing.assert_close(

@@ -5,16 +5,8 @@ import torch
 from torch import Generator, Tensor
 
 from jointlaw.functional import _contrast as contrast
-from jointlaw.functional._contrast import (
-    against,
-    info_nce,
-    log_support,
-    nt_xent,
-    off_diagonal,
-    rep_relu,
-    sinkhorn,
-    unit,
-)
+from jointlaw.functional import info_nce, nt_xent, sinkhorn, unit
+from jointlaw.functional._contrast import against, log_support, off_diagonal, rep_relu
 from jointlaw.types import Memory
 
 

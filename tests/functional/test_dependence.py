@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.functional._dependence import gaussian_kernel, hsic, mean_nhsic, nhsic
+from jointlaw.functional import hsic, nhsic
+from jointlaw.functional._dependence import gaussian_kernel, mean_nhsic
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -4,16 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Axes, FastOrthogonal, Mixture, Slices, Sparse, Uniform
-from jointlaw.functional._matching import Piece, sliced_wasserstein, two_sample
+from jointlaw.functional import sliced_wasserstein
+from jointlaw.functional._matching import Piece, streamed_wasserstein
 from jointlaw.functional._sorting import sorted_values
+from jointlaw.regularizers import Axes, Blend, FastOrthogonal, Slices, Sparse, Uniform
 
 FAMILIES = {
     "uniform": Uniform(70),
     "fast": FastOrthogonal(70),
     "sparse": Sparse(20),
     "axes": Axes(),
-    "mixture": Mixture([(2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())]),
+    "mixture": Blend([(2.0, FastOrthogonal(64)), (1.0, Sparse(16)), (1.0, Axes())]),
 }
 
 
@@ -29,12 +30,12 @@ def plain(z: Tensor, y: Tensor, injected: list[Piece]) -> Tensor:
     value = z.new_zeros(())
     for weight, block, _ in injected:
         slices = block.lift(torch.eye(block.count, dtype=z.dtype)).T
-        value = value + weight * block.count * two_sample(z, y, slices)
+        value = value + weight * block.count * sliced_wasserstein(z, y, slices)
     return value
 
 
 def streamed(z: Tensor, injected: list[Piece]) -> Tensor:
-    return sliced_wasserstein(z.T.contiguous(), 1, injected)
+    return streamed_wasserstein(z.T.contiguous(), 1, injected)
 
 
 def sample(shape: tuple[int, ...], generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -77,7 +78,7 @@ def test_gradcheck_in_float64(generator: Generator) -> None:
 def test_views_together_equal_the_mean_of_single_views(generator: Generator) -> None:
     views = sample((3, 20, 32), generator, torch.float64)
     injected = pieces(FAMILIES["mixture"], sample((20, 32), generator, torch.float64), generator)
-    together = sliced_wasserstein(views.reshape(60, 32).T.contiguous(), 3, injected)
+    together = streamed_wasserstein(views.reshape(60, 32).T.contiguous(), 3, injected)
     apart = torch.stack([streamed(view, injected) for view in views]).mean()
     torch.testing.assert_close(together, apart)
 
@@ -86,7 +87,7 @@ def test_each_view_may_have_its_own_target(generator: Generator) -> None:
     views, samples = sample((2, 20, 32), generator), sample((2, 20, 32), generator)
     own = [pieces(Axes(), y, generator) for y in samples]
     both = [Piece(own[0][0].weight, own[0][0].block, torch.cat([piece[0].target for piece in own], dim=1))]
-    together = sliced_wasserstein(views.reshape(40, 32).T.contiguous(), 2, both)
+    together = streamed_wasserstein(views.reshape(40, 32).T.contiguous(), 2, both)
     apart = torch.stack([streamed(view, one) for view, one in zip(views, own, strict=True)]).mean()
     torch.testing.assert_close(together, apart)
 

@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd import gradcheck
 
-from jointlaw.functional._moments import covariance_penalty, log_det_entropy, variance_hinge
+from jointlaw.functional import covariance_penalty, log_det_entropy, variance_hinge
 
 SHAPES = [(24, 5), (6, 17)]
 

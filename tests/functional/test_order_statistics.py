@@ -6,10 +6,9 @@ import torch
 from torch import Generator, Tensor
 
 from jointlaw.functional import _ordering as ordering
-from jointlaw.functional._families import Axes, FastOrthogonal, Orthogonal, Slices, Sparse, Uniform
 from jointlaw.functional._tables import Tables
-from jointlaw.functional._targets import OrderStatistics, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
+from jointlaw.regularizers import Axes, FastOrthogonal, OrderStatistics, Orthogonal, Slices, Sparse, TwoSample, Uniform
 
 BATCH = 256
 DRAWS = 1000

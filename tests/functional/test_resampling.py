@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Generator
 
-from jointlaw.functional._resampling import RESAMPLING, Resampling, effective_sample_size
+from jointlaw.functional import effective_sample_size
+from jointlaw.functional._resampling import RESAMPLING, Resampling
 
 LOG_WEIGHTS = torch.tensor([0.3, -torch.inf, 1.7, -2.0, 0.0, -0.4, -torch.inf])
 

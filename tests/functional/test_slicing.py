@@ -6,17 +6,7 @@ from torch import Generator, Tensor
 
 from jointlaw.functional import _families as families
 from jointlaw.functional import _slicing as slicing
-from jointlaw.functional._families import (
-    Axes,
-    Eigen,
-    FastOrthogonal,
-    LowerEigen,
-    Mixture,
-    Orthogonal,
-    Slices,
-    Sparse,
-    Uniform,
-)
+from jointlaw.regularizers import Axes, Blend, Eigen, FastOrthogonal, LowerEigen, Orthogonal, Slices, Sparse, Uniform
 
 WIDTHS = (24, 48, 100)
 FAMILIES: dict[str, Callable[[], Slices]] = {
@@ -28,7 +18,7 @@ FAMILIES: dict[str, Callable[[], Slices]] = {
     "all axes": Axes,
     "eigen": lambda: Eigen(230),
     "lower eigen": lambda: LowerEigen(230),
-    "mixture": lambda: Mixture([(3.0, FastOrthogonal(100)), (1.0, Axes())]),
+    "mixture": lambda: Blend([(3.0, FastOrthogonal(100)), (1.0, Axes())]),
 }
 
 
@@ -259,7 +249,7 @@ def test_uniform_and_haar_slices_are_spread_evenly(generator: Generator) -> None
 
 
 def test_mixture_weights_are_normalised_and_split_over_slices(generator: Generator) -> None:
-    mixture = Mixture([(3.0, Uniform(10)), (1.0, Axes())])
+    mixture = Blend([(3.0, Uniform(10)), (1.0, Axes())])
     [(dense, _), (axes, _)] = list(mixture.blocks(columns(24, generator), generator))
     assert dense == pytest.approx(0.75 / 10)
     assert axes == pytest.approx(0.25 / 24)
@@ -288,6 +278,6 @@ def test_a_single_sample_has_no_singular_vectors(build: Callable[..., Slices]) -
 
 def test_impossible_mixtures_are_errors() -> None:
     with pytest.raises(ValueError, match="at least one family"):
-        Mixture([])
+        Blend([])
     with pytest.raises(ValueError, match="weight > 0"):
-        Mixture([(0.0, families.Axes())])
+        Blend([(0.0, families.Axes())])

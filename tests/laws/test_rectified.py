@@ -87,13 +87,12 @@ def test_smaller_shape_is_not_sparser_far_below_zero():
     assert low > high
 
 
-def test_entropies_agree_and_dimension_is_the_activity():
+def test_entropies_agree():
     law = build(1.0, -1.0)
     active = float(law.activity)
     binary = -active * math.log(active) - (1 - active) * math.log1p(-active)
     assert float(law.renyi_entropy()) == pytest.approx(binary + active * float(law.continuous.entropy()), rel=1e-12)
     assert torch.equal(law.renyi_entropy(), law.entropy())
-    assert torch.equal(law.information_dimension, law.activity)
 
 
 def test_rectified_gaussian_has_the_textbook_mean(ratio):

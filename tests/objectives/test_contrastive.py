@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jointlaw.banks import FIFO, Bank, Particles
+from jointlaw.objectives import NCL, MoCo, Objective, SimCLR
 from jointlaw.objectives import _contrastive as contrastive
-from jointlaw.objectives._contrastive import NCL, MoCo, SimCLR
-from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings
 
 SIZE, DIM = 24, 6
@@ -19,9 +18,9 @@ SIZE, DIM = 24, 6
 COMPILED = """
 import torch
 from jointlaw.banks import Particles
-from jointlaw.objectives._contrastive import NCL, MoCo, SimCLR
-from jointlaw.objectives._predictive import BYOL, JEPA
-from jointlaw.objectives._swav import SwAV
+from jointlaw.objectives import NCL, MoCo, SimCLR
+from jointlaw.objectives import BYOL, JEPA
+from jointlaw.objectives import SwAV
 from jointlaw.types import Embeddings
 
 moco = MoCo(Particles(24, 6, 0.2))

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from jointlaw.densities import RBF, FourierProcess, GaussianProcess, Linear
-from jointlaw.functional._dependence import hsic
+from jointlaw.functional import hsic
 from jointlaw.functional._dual import gram_nll
-from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.objectives import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.types import Embeddings
 
 B, DIM = 20, 4

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from jointlaw.densities import FixedScale, LearnedScale, MixtureDensityNetwork, MovingScale, Prototypes
-from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives import GMJE, ConditionalGMJE
 from jointlaw.types import Embeddings
 
 B, DIM, K = 20, 3, 5
@@ -16,9 +16,9 @@ COMPILED = """
 import torch
 from jointlaw.banks import Particles
 from jointlaw.densities import RBF, FourierProcess, GaussianProcess, MixtureDensityNetwork, Prototypes
-from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
-from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
-from jointlaw.objectives._smc import SMCGMJE
+from jointlaw.objectives import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
+from jointlaw.objectives import GMJE, ConditionalGMJE
+from jointlaw.objectives import SMCGMJE
 from jointlaw.types import Embeddings
 
 duals = DualGJE(GaussianProcess(6, 6, RBF(1.5))), DualGJE(FourierProcess(6, 6, RBF(1.5), features=8))

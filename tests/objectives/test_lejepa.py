@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional._families import Uniform
-from jointlaw.objectives._lejepa import LeJEPA
-from jointlaw.regularizers import SIGReg, SphereSIGReg
+from jointlaw.objectives import LeJEPA
+from jointlaw.regularizers import SIGReg, SphereSIGReg, Uniform
 from jointlaw.types import Embeddings
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA, pairwise_mse
+from jointlaw.objectives import RectifiedLpJEPA
+from jointlaw.objectives._lpjepa import pairwise_mse
 from jointlaw.types import Embeddings, Outcome
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jointlaw.objectives._predictive import BYOL, JEPA, BatchNorm, Predictor
+from jointlaw.objectives import BYOL, JEPA
+from jointlaw.objectives._predictive import BatchNorm, Predictor
 from jointlaw.types import Embeddings
 
 DIM = 6

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from jointlaw.banks import FIFO, Bank, Particles
 from jointlaw.densities import FixedScale, LearnedScale
+from jointlaw.objectives import SMCGMJE
 from jointlaw.objectives import _smc as module
-from jointlaw.objectives._smc import SMCGMJE
 from jointlaw.types import Embeddings
 
 B, DIM, SIZE = 8, 3, 40

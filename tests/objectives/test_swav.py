@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jointlaw.objectives._swav import SwAV
+from jointlaw.objectives import SwAV
 from jointlaw.types import Embeddings
 
 DIM, PROTOTYPES = 6, 10

@@ -19,19 +19,14 @@ from jointlaw.densities import (
     MixtureDensityNetwork,
     Prototypes,
 )
-from jointlaw.functional._contrast import unit
-from jointlaw.functional._families import Eigen, Uniform
-from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional import covariance_penalty, unit, variance_hinge
 from jointlaw.functional._slicing import Block
 from jointlaw.functional._tables import Tables, UnitLaw
-from jointlaw.functional._targets import Sorted, Targets
+from jointlaw.functional._targets import Sorted
 from jointlaw.laws import GeneralizedGaussian, JointMixture
-from jointlaw.objectives._contrastive import MoCo
-from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, joined_both_ways
-from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.objectives._objective import Objective
-from jointlaw.regularizers import SIGReg, SlicedWasserstein
+from jointlaw.objectives import GMJE, ConditionalGMJE, DualGJE, MoCo, NaiveGJE, Objective, PrimalGJE, RectifiedLpJEPA
+from jointlaw.objectives._gje import joined_both_ways
+from jointlaw.regularizers import Eigen, SIGReg, SlicedWasserstein, Targets, Uniform
 from jointlaw.types import Embeddings
 
 B, INPUTS, DIM = 64, 8, 4

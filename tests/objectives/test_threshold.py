@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.objectives._threshold import Threshold
+from jointlaw.objectives import Threshold
 
 LAW = RectifiedGeneralizedGaussian.with_activity(0.05)
 

@@ -3,8 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from jointlaw.objectives._contrastive import RepReLU
-from jointlaw.objectives._vicreg import VICReg
+from jointlaw.objectives import RepReLU, VICReg
 from jointlaw.types import Embeddings
 
 

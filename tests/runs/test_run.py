@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import DDPStrategy
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
@@ -66,9 +66,12 @@ def train(folder: Path, resume: bool = False, epochs: int = 3, **settings: Any) 
     run = RunSettings(folder=folder, epochs=epochs, precision="32", accelerator="cpu", resume=resume, **settings)
     workspace = Workspace(folder)
     if not resume:
-        workspace.start("{}")
+        workspace.start({})
     model = learner()
-    return fit(model, ViewedData(load("digits"), view_maker(digits()), 256, 0), run, workspace, OnlineProbe(16, 12, 10))
+    feed = ViewedData(load("digits"), view_maker(digits()), 256, 0)
+    figures = fit(model, feed, run, workspace, OnlineProbe(16, 12, 10))
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "encoder.safetensors")
+    return figures
 
 
 def flat(tree: Any, name: str = "") -> dict[str, Any]:

@@ -72,7 +72,7 @@ def data() -> Data:
 def trained(learner: Learner, data: Data, folder: Path, **settings: object) -> Workspace:
     run = RunSettings(folder=folder, epochs=2, precision="32", accelerator="cpu", **settings)  # type: ignore[arg-type]
     workspace = Workspace(folder)
-    workspace.start("{}")
+    workspace.start({})
     fit(learner, ViewedData(data, view_maker(digits()), run.batch, run.seed), run, workspace, None)
     return workspace
 

@@ -24,6 +24,12 @@ class Bank(nn.Module, ABC):
     Args:
         size: M, the number of slots.
         dim: D, the width of an embedding.
+
+    >>> from jointlaw.banks import FIFO
+    >>> bank = FIFO(size=100, dim=2)
+    >>> bank.update(torch.zeros(30, 2))
+    >>> bank.filled, bank.statistics["filled"].item()
+    (30, 0.3)
     """
 
     weighs: ClassVar[bool] = False

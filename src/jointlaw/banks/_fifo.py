@@ -12,8 +12,8 @@ class FIFO(Bank):
     A batch may have any size; it wraps around the end, and of one larger than the bank the last M stay.
 
     Args:
-        size: M.
-        dim: D.
+        size: M, how many embeddings are remembered.
+        dim: D, the width of an embedding.
 
     Raises:
         ValueError: for a size or width below 1.

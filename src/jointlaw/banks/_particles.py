@@ -10,8 +10,9 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw.banks._bank import Bank
 from jointlaw.distributed import gather
+from jointlaw.functional import effective_sample_size
 from jointlaw.functional._contrast import against, log_support
-from jointlaw.functional._resampling import RESAMPLING, Resampling, effective_sample_size
+from jointlaw.functional._resampling import RESAMPLING, Resampling
 from jointlaw.types import Memory
 
 
@@ -34,7 +35,8 @@ class Particles(Bank):
     Until then weights are carried on as log-weights, which sum to M, and the lightest entries of the pool give way.
 
     Two moderations keep the weights from gathering on few. ``tempering`` raises what the queries say to a power below
-    1, ``w <- w (sum_b exp(q_b . k_m / tau))^tempering``; at 0 they say nothing, and the pool is thinned out at random.
+    1, ``w <- w (sum_b exp(q_b . k_m / tau))^tempering``; at 0 queries have no influence, and the pool is thinned out at
+    random.
     ``oldest`` sends particles away that have been there for more than so many updates, whatever their weight.
 
     Queries judge the pool in ``update(z, posterior)``; an objective that has formed the logits already hands their sums
@@ -45,14 +47,14 @@ class Particles(Bank):
     of slots that are occupied; ``age``, mean over particles in updates; ``filled``.
 
     Args:
-        size: M.
-        dim: D.
+        size: M, the number of particles, clones counted.
+        dim: D, the width of an embedding.
         temperature: tau of the likelihood; that of the loss.
         resampling: the scheme, by name or as a function (see ``jointlaw.functional._resampling``).
         threshold: share of the pool below which the effective sample size triggers resampling; 1 resamples always.
         tempering: power in [0, 1] to which the likelihood of the queries is raised.
         oldest: updates that a particle may stay, at least 1 (its own); by default there is no limit.
-        seed: of the draws, together with the step: the same on every process and in a resumed run.
+        seed: determines, together with the step, what resampling draws: the same on every process and after a restart.
 
     Raises:
         ValueError: for a temperature that is not positive, a threshold or tempering outside [0, 1], an age limit below
@@ -61,6 +63,13 @@ class Particles(Bank):
     Source: Huang (2026), arXiv 2603.26799, section 4.7 and algorithm 2.
     Differs from the authors' code in: clones share a slot; postponed resampling, tempering and an age limit (none by
     default); a bank that is not full collects.
+
+    >>> bank = Particles(size=100, dim=2, temperature=0.1)
+    >>> for seed in range(20):
+    ...     z = torch.randn(32, 2, generator=torch.Generator().manual_seed(seed))
+    ...     bank.update(torch.nn.functional.normalize(z, dim=1))
+    >>> bank.read().log_weights.exp().sum().round()  # clones share a slot and count as often as they are
+    tensor(100.)
     """
 
     weighs = True
@@ -88,7 +97,7 @@ class Particles(Bank):
             raise ValueError(f"Particles: expected 0 <= threshold <= 1, found {threshold}. 1 resamples always.")
         if not 0 <= tempering <= 1:
             raise ValueError(
-                f"Particles: expected 0 <= tempering <= 1, found {tempering}. 1 takes queries at their word."
+                f"Particles: expected 0 <= tempering <= 1, found {tempering}. 1 takes the whole likelihood."
             )
         if oldest is not None:
             check.at_least("Particles", 1, oldest=oldest)
@@ -141,7 +150,7 @@ class Particles(Bank):
             self._settle(entrants, self._heaviest(posterior), counts)
 
     def _moderated(self, posterior: Tensor, log_weights: Tensor) -> Tensor:
-        """Log-weights of the pool with the queries' word tempered, and without those that have stayed too long."""
+        """Log-weights of the pool with the likelihood tempered, and without those that have stayed too long."""
         slots = len(log_weights)
         if self.tempering < 1:
             prior = torch.cat([log_weights.to(posterior.dtype), posterior.new_zeros(len(posterior) - slots)])

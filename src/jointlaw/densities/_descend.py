@@ -1,8 +1,7 @@
-"""Fit a density to arrays by gradient."""
+"""Minimise a loss over arrays by gradient: how densities are fitted that have no closed form."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,42 +9,28 @@ from torch import Tensor, nn
 from jointlaw import _check as check
 
 
-@runtime_checkable
-class Descending(Protocol):
-    """A density with a loss to descend; ``loss`` and ``update`` take the same tensors."""
-
-    @property
-    def loss(self) -> Callable[..., Tensor]:
-        """The scalar to minimise."""
-
-    @property
-    def update(self) -> Callable[..., None]:
-        """What follows the batches without gradient."""
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """What the optimiser moves."""
-
-
 def descend(
-    density: Descending,
+    loss: Callable[..., Tensor],
+    parameters: Iterable[nn.Parameter],
     *data: Tensor,
+    after: Callable[..., object] | None = None,
     epochs: int = 1200,
     lr: float = 0.01,
     batch: int | None = None,
-    anneal: bool = True,
     seed: int = 0,
 ) -> list[float]:
-    """Minimise ``density.loss(*data)`` with Adam, calling ``density.update(*data)`` after every step.
+    """Minimise ``loss(*data)`` over the parameters with Adam, whose learning rate falls to zero along a cosine.
 
     Args:
-        density: such as ``MixtureDensityNetwork`` or ``Deterministic`` (data: context, target) or ``Prototypes``
-            (data: the joint vectors).
-        *data: tensors ``[B, ...]`` of paired samples, on the density's device and in its dtype.
+        loss: the scalar to minimise, of a batch: ``network.loss`` of a `MixtureDensityNetwork` (data: context and
+            target), ``prototypes.loss`` of `Prototypes` (data: joint embeddings), or a function of one's own.
+        parameters: what is moved, ``network.parameters()``.
+        *data: tensors ``[N, ...]``, row by row of the same N samples; a batch is a choice of rows.
+        after: called with each batch after its step, such as ``prototypes.update`` where a covariance is to follow.
         epochs: passes over the data.
         lr: learning rate at the start.
         batch: samples per step (default: all of them); the last, smaller batch of a pass is used too.
-        anneal: let the learning rate fall to zero along a cosine, without which the end is left to Adam's last jump.
-        seed: of the order of samples.
+        seed: determines in which order samples come.
 
     Returns:
         The loss of every epoch: the mean over its samples, each before the step that it led to.
@@ -54,9 +39,9 @@ def descend(
         ValueError: if a number is below its least value, tensors hold different numbers of samples, or the loss
             becomes NaN or infinite.
 
-    >>> from jointlaw.densities._deterministic import Deterministic
-    >>> x = torch.linspace(-1, 1, 50)[:, None]
-    >>> history = descend(Deterministic(1, 1), x, x.square(), epochs=100)
+    >>> from jointlaw.densities import Deterministic
+    >>> x, density = torch.linspace(-1, 1, 50)[:, None], Deterministic(1, 1)
+    >>> history = descend(density.loss, density.parameters(), x, x.square(), epochs=100)
     >>> history[-1] < history[0]
     True
     """
@@ -64,19 +49,20 @@ def descend(
     batch = count if batch is None else batch
     check.at_least("descend", 1, epochs=epochs, batch=batch)
     check.positive("descend", lr=lr)
-    optimiser = torch.optim.Adam(density.parameters(), lr)
+    optimiser = torch.optim.Adam(parameters, lr)
     generator = torch.Generator().manual_seed(seed)
     history = []
     for epoch in range(epochs):
-        optimiser.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2 if anneal else lr
+        optimiser.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
         total = 0.0
         for part in _batches(data, batch, generator):
-            loss = density.loss(*part)
+            value = loss(*part)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            density.update(*part)
-            total += loss.item() * len(part[0]) / count
+            if after is not None:
+                after(*part)
+            total += value.item() * len(part[0]) / count
         if not math.isfinite(total):
             raise ValueError(
                 f"descend: expected a finite loss, found {total} in epoch {epoch + 1}. "

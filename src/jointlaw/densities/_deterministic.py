@@ -12,7 +12,7 @@ from jointlaw.densities._density import Density
 from jointlaw.densities._pairs import paired, required
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, wide
-from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws import JointGaussian
 from jointlaw.networks import MLP
 
 
@@ -23,8 +23,8 @@ class Deterministic(Density):
     the target has several branches, g tends to their mean and S to the spread around it.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
         hidden: widths of the hidden layers (ReLU, no normalisation).
 
     Raises:
@@ -69,9 +69,6 @@ class Deterministic(Density):
         """
         paired("Deterministic", context, target, self.context_dim, self.target_dim)
         return F.mse_loss(self._predict(context), wide(target))
-
-    def update(self, context: Tensor, target: Tensor) -> None:
-        """A predictor follows no statistics; the residuals are measured in ``calibrate``."""
 
     @torch.no_grad()
     def calibrate(self, context: Tensor, target: Tensor) -> Self:

@@ -8,14 +8,14 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Full
 from jointlaw.densities._density import Density
 from jointlaw.densities._gas_graph import NO_EDGE, Graph, Growth
-from jointlaw.densities._samples import Samples, enough, samples
+from jointlaw.densities.em._covariances import Full
+from jointlaw.densities.em._samples import Samples, enough, samples
 from jointlaw.functional._linalg import cholesky, wide
 from jointlaw.functional._mixtures import squared_distances
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._mixture import JointMixture
 
 WHERE = "GrowingNeuralGas"
 
@@ -36,8 +36,8 @@ class GrowingNeuralGas(Density):
     two samples become the first two nodes. All of it is in the ``state_dict``: a restored gas goes on identically.
 
     Args:
-        dim: E.
-        nodes: at most.
+        dim: E, width of the samples.
+        nodes: number of nodes at which the graph stops growing.
         split: how many leading coordinates are the context of the law.
         growth: the constants of the algorithm.
 
@@ -132,8 +132,8 @@ class GrowingNeuralGas(Density):
 
         Args:
             x: samples, a tensor or an array.
-            passes: over the samples.
-            seed: of the orders.
+            passes: how often all samples are presented.
+            seed: determines in which order, anew for each pass.
 
         Raises:
             ValueError: if the samples are not ``[N, E]``, not finite or too few for a covariance.

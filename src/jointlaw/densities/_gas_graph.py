@@ -24,6 +24,11 @@ class Growth:
 
     Raises:
         ValueError: if a constant is out of range.
+
+    Source: Fritzke (1995), "A growing neural gas network learns topologies", section 2.
+
+    >>> Growth(every=50).age
+    50
     """
 
     winner: float = 0.05

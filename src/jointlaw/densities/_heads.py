@@ -22,6 +22,10 @@ class Head(ABC):
 
     Raises:
         ValueError: if the floor is negative.
+
+    >>> head = DiagonalHead(floor=0.5)
+    >>> head(torch.zeros(2, 3, head.size(4)), dim=4).shape, float(head.deviations(torch.zeros(())))
+    (torch.Size([2, 3, 4]), 1.5)
     """
 
     def __init__(self, positive: Positive = torch.exp, floor: float = 1e-3) -> None:
@@ -42,7 +46,11 @@ class Head(ABC):
 
 
 class SphericalHead(Head):
-    """One deviation per component. Arguments as for :class:`Head`."""
+    """One deviation per component. Arguments as for :class:`Head`.
+
+    >>> SphericalHead().size(dim=4)
+    1
+    """
 
     def size(self, dim: int) -> int:
         """One."""
@@ -54,7 +62,11 @@ class SphericalHead(Head):
 
 
 class DiagonalHead(Head):
-    """One deviation per component and coordinate. Arguments as for :class:`Head`."""
+    """One deviation per component and coordinate. Arguments as for :class:`Head`.
+
+    >>> DiagonalHead().size(dim=4)
+    4
+    """
 
     def size(self, dim: int) -> int:
         """``dim``."""
@@ -77,6 +89,10 @@ class LowRankHead(Head):
 
     Raises:
         ValueError: if the rank is below 1 or the floor is not above zero.
+
+    >>> head = LowRankHead(rank=1)
+    >>> head(torch.zeros(2, 3, head.size(4)), dim=4).shape
+    torch.Size([2, 3, 4, 4])
     """
 
     def __init__(self, rank: int, positive: Positive = torch.exp, floor: float = 1e-3) -> None:

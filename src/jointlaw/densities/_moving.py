@@ -9,8 +9,8 @@ from jointlaw import _check as check
 from jointlaw.densities._density import Density
 from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, wide, without_autocast
+from jointlaw.laws import JointGaussian
 from jointlaw.laws._blocks import check_split, check_width
-from jointlaw.laws._gaussian import JointGaussian
 
 
 def moving_rate(momentum: float, steps: Tensor) -> Tensor:
@@ -85,14 +85,14 @@ class Moving(Density):
 
     @torch.no_grad()
     @without_autocast
-    def update(self, joint: Tensor) -> None:
+    def update(self, z: Tensor) -> None:
         """Follow a batch ``[*, B, E]``, of which every process holds an equal part.
 
         Raises:
             ValueError: if the width is another.
         """
-        check_width("Moving.update", joint, self.dim, name="joint")
-        rows = wide(joint).reshape(-1, self.dim).to(wide(self.covariance).dtype)
+        check_width("Moving.update", z, self.dim, name="joint")
+        rows = wide(z).reshape(-1, self.dim).to(wide(self.covariance).dtype)
         mean = mean_across_ranks(rows.mean(0)) if self.centred else torch.zeros_like(rows[0])
         gap = rows - mean
         covariance = mean_across_ranks(gap.mT @ gap / len(gap))

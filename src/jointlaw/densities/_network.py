@@ -12,8 +12,8 @@ from jointlaw.densities._moving import Moving
 from jointlaw.densities._pairs import paired, required
 from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.functional._mixtures import LOG_2PI
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_width
-from jointlaw.laws._mixture import JointMixture
 from jointlaw.networks import MLP
 
 
@@ -26,12 +26,12 @@ class MixtureDensityNetwork(Density):
     the precision of autocast, the mixture in float32 or better.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
-        components: K.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
+        components: K, how many Gaussians the mixture has.
         hidden: widths of the hidden layers, at least one (ReLU, no normalisation).
         head: the components' covariance: spherical, diagonal or low rank plus diagonal.
-        momentum: of the moving covariance of the context, which the ``guard`` needs.
+        momentum: share of the past that a batch leaves in the context's moving covariance, which ``guard`` needs.
 
     Raises:
         ValueError: if a number is below 1, or the momentum outside (0, 1).
@@ -107,9 +107,9 @@ class MixtureDensityNetwork(Density):
         log_density: Tensor = self.context_law().log_prob(wide(context))  # [*, B]
         return -log_density.mean() - self.context_dim * LOG_2PI / 2
 
-    def update(self, context: Tensor, target: Tensor | None = None) -> None:
-        """Let the moving second moment follow the context ``[*, B, d_c]``; the target plays no part."""
-        self.context_law.update(context)
+    def update(self, z: Tensor) -> None:
+        """Let the moving second moment follow contexts ``[*, B, d_c]``."""
+        self.context_law.update(z)
 
     @without_autocast
     def _law(self, raw: Tensor) -> JointMixture:

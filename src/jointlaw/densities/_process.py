@@ -17,7 +17,7 @@ from jointlaw.densities._pairs import paired, required
 from jointlaw.functional._dual import feature_nll, feature_weights, gram_nll
 from jointlaw.functional._features import fourier_features, uniform_phases
 from jointlaw.functional._linalg import cholesky, without_autocast
-from jointlaw.laws._gaussian import JointGaussian
+from jointlaw.laws import JointGaussian
 
 LOWEST, HIGHEST = math.log(1e-5), math.log(1e5)  # of hyper-parameters in fit
 
@@ -29,8 +29,8 @@ class Process(Density):
     objective over the embeddings of a batch, ``dual_loss`` is all there is to it.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
         kernel: covariance of the functions; its hyper-parameters say themselves whether they are learned.
         noise: variance eps of the target around the function, in squared embedding units.
         learned: whether marginal likelihood or gradient may change the noise.
@@ -104,7 +104,7 @@ class Process(Density):
         Args:
             context: ``[B, d_c]``.
             target: ``[B, d_t]``; the prior has mean zero, so centre what is far from it.
-            steps: most iterations.
+            steps: iterations of L-BFGS after which the search ends, converged or not.
 
         Raises:
             ValueError: if shapes do not fit, a value is NaN or infinite, or ``steps`` is below 1.
@@ -138,8 +138,8 @@ class GaussianProcess(Process):
     float64 until the module is converted.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
         kernel: such as ``RBF(length=0.3)``; ``RBF(..., learned=False)`` holds its hyper-parameters.
         noise: variance eps of the target around the function, in squared embedding units.
         learned: whether marginal likelihood or gradient may change the noise.
@@ -226,19 +226,25 @@ class FourierProcess(Process):
     features, R features give too small a variance.
 
     Args:
-        context_dim: d_c.
-        target_dim: d_t.
+        context_dim: d_c, width of the context.
+        target_dim: d_t, width of the target.
         kernel: a kernel of differences (RBF, Matern).
-        features: R.
+        features: R, how many random features stand for the kernel.
         noise: variance eps of the target around the function, in squared embedding units.
         learned: whether marginal likelihood or gradient may change the noise.
-        seed: of the frequencies and phases, which stay as they are drawn; lengths scale them.
+        seed: determines frequencies and phases. They are drawn once, for a kernel of length one; lengths scale them.
 
     Raises:
         ValueError: if a number is below 1 or the noise is not above zero.
 
     Source: Huang (2026), arXiv 2603.26799, appendix F.1, eq. 66 to 69, algorithm 4; Rahimi and Recht (2007).
     Differs from the authors' code in: frequencies are drawn once and scaled by the learned length; Matern kernels.
+
+    >>> from jointlaw.densities import RBF
+    >>> x = torch.linspace(-1, 1, 20)[:, None]
+    >>> process = FourierProcess(1, 1, RBF(0.5), features=200, noise=1e-4).condition(x, x.square())
+    >>> bool((process(torch.tensor([[0.5]])).mean - 0.25).abs() < 0.02)
+    True
     """
 
     frequencies: Tensor

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.densities._density import Density
-from jointlaw.densities._scales import LearnedScale, Scale
+from jointlaw.densities._scales import ComponentScale, LearnedScale
 from jointlaw.functional._linalg import wide
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split, check_width
-from jointlaw.laws._mixture import JointMixture
 
 
 class Prototypes(Density):
@@ -23,7 +23,7 @@ class Prototypes(Density):
 
     Args:
         dim: width E of the joint embedding.
-        components: K.
+        components: K, how many prototypes there are.
         split: how many leading coordinates are the context; None for a law of one block.
         scale: where the covariance comes from (default: a learned factor shared by all components).
         sphere: project the means on the unit sphere, block by block where there is a split.
@@ -40,7 +40,12 @@ class Prototypes(Density):
     """
 
     def __init__(
-        self, dim: int, components: int, split: int | None = None, scale: Scale | None = None, sphere: bool = False
+        self,
+        dim: int,
+        components: int,
+        split: int | None = None,
+        scale: ComponentScale | None = None,
+        sphere: bool = False,
     ) -> None:
         super().__init__()
         check.at_least("Prototypes", 1, dim=dim, components=components)
@@ -85,14 +90,14 @@ class Prototypes(Density):
         return -log_density.mean()
 
     @torch.no_grad()
-    def update(self, joint: Tensor) -> None:
+    def update(self, z: Tensor) -> None:
         """Let a moving covariance follow the batch ``[*, B, E]``.
 
         Raises:
             ValueError: if the width is another.
         """
-        check_width("Prototypes.update", joint, self.dim, name="joint")
-        rows = wide(joint).reshape(-1, self.dim)
+        check_width("Prototypes.update", z, self.dim, name="joint")
+        rows = wide(z).reshape(-1, self.dim)
         self.scale.update(rows, self.loc, self().responsibilities(rows))
 
     @torch.no_grad()

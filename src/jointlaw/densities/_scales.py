@@ -12,12 +12,15 @@ from jointlaw.distributed import mean_across_ranks
 from jointlaw.functional._linalg import cholesky, gram, wide, without_autocast
 
 
-class Scale(nn.Module, ABC):
+class ComponentScale(nn.Module, ABC):
     """Square roots of the components' covariances.
 
     Attributes:
         dim: width E of the vectors; None where it fits all.
         components: number of square roots; 1 is shared by all components.
+
+    >>> FixedScale(0.25)()
+    tensor([[0.5000]])
     """
 
     dim: int | None
@@ -31,14 +34,17 @@ class Scale(nn.Module, ABC):
         """Follow a batch ``[B, E]`` around means ``[K, E]`` with weights ``[B, K]``; by default nothing follows."""
 
 
-class FixedScale(Scale):
-    """One covariance tau I for all components, for ever.
+class FixedScale(ComponentScale):
+    """One covariance tau I for all components, which does not change.
 
     Args:
         temperature: tau, in squared embedding units.
 
     Raises:
         ValueError: if the temperature is not above zero.
+
+    >>> FixedScale(temperature=0.25).deviation
+    tensor([[0.5000]])
     """
 
     deviation: Tensor
@@ -54,7 +60,7 @@ class FixedScale(Scale):
         return self.deviation
 
 
-class LearnedScale(Scale):
+class LearnedScale(ComponentScale):
     """Cholesky factors learned by gradient.
 
     Args:
@@ -65,6 +71,12 @@ class LearnedScale(Scale):
 
     Raises:
         ValueError: if a number is below 1, the floor negative or ``start`` not above it.
+
+    Source: Huang (2026), arXiv 2603.26799, section 4.3 (relaxed expectation-maximisation).
+    Differs from the authors' code in: the floor.
+
+    >>> LearnedScale(dim=2, components=3)().shape
+    torch.Size([3, 2, 2])
     """
 
     def __init__(self, dim: int, components: int = 1, start: float = 1.0, floor: float = 1e-3) -> None:
@@ -81,7 +93,7 @@ class LearnedScale(Scale):
         return self.below.tril(-1) + torch.diag_embed(self.floor + self.log_diagonal.exp())
 
 
-class MovingScale(Scale):
+class MovingScale(ComponentScale):
     r"""Moving covariances around the means, weighted by responsibilities as in the M step of EM.
 
     .. math:: S_k = \frac{\langle \sum_b \gamma_{bk} (z_b - m_k)(z_b - m_k)^\top / B \rangle + \lambda s^2 I / C}
@@ -99,6 +111,14 @@ class MovingScale(Scale):
 
     Raises:
         ValueError: if a number is below 1, the momentum outside (0, 1), or ``start`` or ``prior`` not above zero.
+
+    Source: Huang (2026), arXiv 2603.26799, section 4.4.
+    Differs from the authors' code in: corrects the bias of the start; the prior.
+
+    >>> scale = MovingScale(dim=1)
+    >>> scale.update(torch.tensor([[2.0], [-2.0]]), loc=torch.zeros(1, 1), responsibilities=torch.ones(2, 1))
+    >>> round(scale().item(), 2)
+    2.0
     """
 
     scatter: Tensor

@@ -115,7 +115,8 @@ class Network(DensityRecipe):
         torch.manual_seed(seed)
         network = self._network(pairs.dim)
         batch = min(1024, len(pairs.context))
-        descend(network, pairs.context, pairs.target, epochs=self.epochs, lr=1e-3, batch=batch, seed=seed)
+        data = pairs.context, pairs.target
+        descend(network.loss, network.parameters(), *data, epochs=self.epochs, lr=1e-3, batch=batch, seed=seed)
         return network
 
     def empty(self, dim: int, tensors: dict[str, Tensor]) -> Density:

@@ -35,6 +35,9 @@ def rep_relu(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
 
     Source: Wang et al. (2024), arXiv 2403.12459, section 4.
     Differs from the authors' code in: the order of the sum, which keeps zeros exact.
+
+    >>> rep_relu(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
     smooth = F.gelu(x)
     return F.relu(x).detach() + (smooth - smooth.detach())
@@ -52,10 +55,14 @@ def nt_xent(z: Float[Tensor, "views batch dim"], temperature: float) -> Float[Te
 
     Args:
         z: unit vectors; the samples of this process.
-        temperature: tau.
+        temperature: tau, by which similarities are divided.
 
     Source: Chen et al. (2020), arXiv 2002.05709, eq. 1.
     Differs from the authors' code in: more than two views are allowed.
+
+    >>> z = torch.eye(4).expand(2, 4, 4)  # two views that agree of four samples at right angles
+    >>> round(nt_xent(z, temperature=1.0).item(), 4)
+    1.1654
     """  # noqa: E501 (one formula)
     z = wide(z)
     everyone = gather(z, dim=1)  # [V, G, D]
@@ -69,7 +76,18 @@ def nt_xent(z: Float[Tensor, "views batch dim"], temperature: float) -> Float[Te
 
 
 def info_nce(positive: Float[Tensor, "*batch"], negative: Float[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
-    """``-log(e^p / (e^p + e^n))`` for logits p and the log-sum n of all negatives (nats); 0 without negatives."""
+    """``-log(e^p / (e^p + e^n))`` for logits p and the log-sum n of all negatives (nats); 0 without negatives.
+
+    Args:
+        positive: logits of a query and its key.
+        negative: log-sums over the logits of a query and all that it is told apart from; -inf where there are none.
+
+    Source: van den Oord, Li and Vinyals (2018), arXiv 1807.03748, eq. 4.
+    Differs from the authors' code in: nothing.
+
+    >>> info_nce(torch.tensor([0.0, 0.0]), torch.tensor([0.0, -torch.inf]))
+    tensor([0.6931, 0.0000])
+    """
     return torch.logaddexp(positive, negative) - positive
 
 
@@ -109,7 +127,7 @@ def against(
     Args:
         query: ``[N, D]``.
         memory: embeddings and log-weights; a memory without real entries gives -inf.
-        temperature: tau.
+        temperature: tau, by which similarities are divided.
         posterior: whether to sum over queries too.
     """
     return Against(*_streamed(query, memory, temperature, posterior))
@@ -189,11 +207,15 @@ def sinkhorn(
     Args:
         scores: similarities to the prototypes of this process's samples.
         epsilon: entropic regularisation; small values give hard codes.
-        iterations: of both scalings.
+        iterations: how often prototypes and samples are scaled in turn.
         queue: scores ``[Q, K]`` of remembered samples, the same on every process, which take part with their weights.
 
     Source: Caron et al. (2020), arXiv 2006.09882, section 3.1; Cuturi (2013), arXiv 1306.0895.
     Differs from the authors' code in: log space instead of exponentials, float32 under autocast.
+
+    >>> codes = sinkhorn(torch.tensor([[0.9, 0.1], [0.8, 0.1]]))  # both samples prefer the first prototype
+    >>> codes.sum(0).round(decimals=1)  # and yet each prototype is used as often as the other
+    tensor([1., 1.])
     """
     scores = wide(scores) / epsilon
     remembered = None if queue is None else Memory(wide(queue.embeddings) / epsilon, wide(queue.log_weights))

@@ -49,6 +49,10 @@ def hsic(x: Tensor, y: Tensor) -> Tensor:
         as an objective: Huang (2026), arXiv 2603.26799, appendix I.
 
     Differs from the authors' code in: the median leaves out zero distances.
+
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> bool(hsic(x, x.square()) > 0.01 > hsic(x, torch.randn(50, 1, generator=torch.Generator().manual_seed(0))))
+    True
     """
     _check_pair("hsic", x, y)
     return _inner(_centred_kernel(x), _centred_kernel(y)) / (x.shape[-2] - 1) ** 2
@@ -99,9 +103,9 @@ def mean_nhsic(z: Tensor, pairs: int = 64, rows: int = 1000, seed: int = 0) -> f
 
     Args:
         z: embeddings ``[B, D]``, D >= 2.
-        pairs: number of pairs.
-        rows: most samples used.
-        seed: of the choice of samples and pairs, which does not depend on the device.
+        pairs: number of pairs of coordinates.
+        rows: number of samples used, at most.
+        seed: determines which samples and pairs, whatever the device.
 
     Raises:
         ValueError: ``z`` has fewer than two coordinates or two samples, or a number is below 1 (``rows``: 2).

@@ -23,7 +23,12 @@ ROWS = 512  # slices per dense block on CPU: a chunk of projections stays in the
 
 
 class Slices(ABC):
-    """A family of slices."""
+    """A family of slices.
+
+    >>> blocks = list(Axes().blocks(torch.zeros(4, 10), torch.Generator()))  # 4 units, 10 samples
+    >>> [(weight, block.count) for weight, block in blocks]
+    [(0.25, 4)]
+    """
 
     @abstractmethod
     def blocks(self, columns: Tensor, generator: torch.Generator) -> Iterator[tuple[float, Block]]:
@@ -44,6 +49,10 @@ class Uniform(Slices):
     """Slices uniform on the unit sphere, independent (normalised Gaussians).
 
     Source: Kuang et al. (2026), arXiv 2602.01456. Differs from the authors' code in: nothing.
+
+    >>> [(_, block)] = Uniform(6).blocks(torch.zeros(4, 10), torch.Generator())
+    >>> block.project(torch.zeros(4, 10)).shape
+    torch.Size([6, 10])
     """
 
     def __init__(self, count: int) -> None:
@@ -57,7 +66,14 @@ class Uniform(Slices):
 
 
 class Orthogonal(Slices):
-    """Slices in orthogonal bases drawn from the uniform (Haar) law; the last basis is cut to reach ``count``."""
+    """Slices in orthogonal bases drawn from the uniform (Haar) law; the last basis is cut to reach ``count``.
+
+    Source: ours. Differs from the authors' code in: orthogonal slices, where theirs are independent.
+
+    >>> [(_, block)] = Orthogonal(4).blocks(torch.zeros(4, 10), torch.Generator())
+    >>> torch.allclose(block.matrix @ block.matrix.T, torch.eye(4), atol=1e-5)
+    True
+    """
 
     def __init__(self, count: int) -> None:
         check.at_least("Orthogonal", 1, count=count)
@@ -77,6 +93,15 @@ class FastOrthogonal(Slices):
     uniformly random sign vector over sqrt(D)) and Haar orthogonal matrices, new at every step, elsewhere. Widths
     below 32 and widths without useful factors (primes, twice a prime) get dense blocks as in `Orthogonal`; from
     width 64 on a warning says so, because the speed is then that of dense blocks.
+
+    Args:
+        count: slices per step; a multiple of the width fills its bases.
+
+    Source: ours. Differs from the authors' code in: orthogonal slices by transforms, where theirs are independent.
+
+    >>> [(_, block)] = FastOrthogonal(32).blocks(torch.zeros(32, 10), torch.Generator())
+    >>> block.nonzeros  # every slice is a sign vector over sqrt(32)
+    32
     """
 
     def __init__(self, count: int) -> None:
@@ -110,6 +135,16 @@ class Sparse(Slices):
     One block is a random partition of the units into ``ceil(D / nonzeros)`` index sets with random signs; where
     ``nonzeros`` does not divide D the last set borrows units of the first. The last block is cut to reach ``count``.
     Widths below ``nonzeros`` use all units in every slice.
+
+    Args:
+        count: slices per step.
+        nonzeros: units that a slice sees.
+
+    Source: ours. Differs from the authors' code in: sparse slices, where theirs are dense.
+
+    >>> [(_, block)] = Sparse(4, nonzeros=8).blocks(torch.zeros(32, 10), torch.Generator())
+    >>> block.units.flatten().sort().values.tolist() == list(range(32))
+    True
     """
 
     def __init__(self, count: int, nonzeros: int = 8) -> None:
@@ -133,6 +168,15 @@ class Axes(Slices):
     """Coordinate axes: all of them (``count=None``), or ``count`` different ones at every step.
 
     They see each unit's own marginal, which dense slices of a wide embedding cannot.
+
+    Args:
+        count: axes per step; None takes all of them.
+
+    Source: ours. Differs from the authors' code in: axes, where theirs are dense.
+
+    >>> [(_, block)] = Axes().blocks(torch.zeros(4, 10), torch.Generator())
+    >>> block.nonzeros
+    1
     """
 
     def __init__(self, count: int | None = None) -> None:
@@ -165,6 +209,11 @@ class Eigen(Slices):
 
     Source: Kuang et al. (2026), arXiv 2602.01456, appendix.
     Differs from the authors' code in: one view's basis serves all views, rather than each its own.
+
+    >>> z = torch.randn(32, 10, generator=torch.Generator().manual_seed(0))  # 32 units, 10 samples
+    >>> [(_, block)] = Eigen().blocks(z, torch.Generator())
+    >>> block.count
+    9
     """
 
     def __init__(self, count: int | None = None, samples: int | None = None) -> None:
@@ -187,6 +236,11 @@ class LowerEigen(Slices):
 
     Source: Kuang et al. (2026), arXiv 2602.01456, appendix.
     Differs from the authors' code in: one view's basis serves all views, rather than each its own.
+
+    >>> z = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))  # 4 units, 10 samples
+    >>> [(_, block)] = LowerEigen().blocks(z, torch.Generator())
+    >>> block.count
+    2
     """
 
     def __init__(self, count: int | None = None, samples: int | None = None) -> None:
@@ -198,23 +252,23 @@ class LowerEigen(Slices):
         yield from _filled(self.count, singular_vectors(columns, self.samples, generator, lower=True), generator)
 
 
-class Mixture(Slices):
+class Blend(Slices):
     """Several families: ``value = sum_f w_f * (mean over the slices of family f)``, weights normalised to sum one.
 
     Args:
         families: pairs ``(weight, slices)``.
 
     Example:
-        >>> slices = Mixture([(2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes())])
+        >>> slices = Blend([(2.0, FastOrthogonal(1024)), (1.0, Sparse(512)), (1.0, Axes())])
         >>> [weight for weight, _ in slices.families]
         [0.5, 0.25, 0.25]
     """
 
     def __init__(self, families: Sequence[tuple[float, Slices]]) -> None:
         if not families:
-            raise ValueError("Mixture: expected pairs such as (0.5, Axes()), found none. Name at least one family.")
+            raise ValueError("Blend: expected pairs such as (0.5, Axes()), found none. Name at least one family.")
         for weight, _ in families:
-            check.positive("Mixture", weight=weight)
+            check.positive("Blend", weight=weight)
         total = sum(weight for weight, _ in families)
         self.families = [(weight / total, slices) for weight, slices in families]
 

@@ -25,7 +25,7 @@ class Piece(NamedTuple):
     target: Tensor
 
 
-def sliced_wasserstein(columns: Tensor, views: int, pieces: Iterable[Piece]) -> Tensor:
+def streamed_wasserstein(columns: Tensor, views: int, pieces: Iterable[Piece]) -> Tensor:
     r"""Match the sorted projections of every view to sorted targets.
 
     .. math:: \sum_i w_i \frac{1}{V B} \sum_{v, b} (\operatorname{sort}(c_i^\top z_v)_b - t_{i v b})^2
@@ -85,7 +85,7 @@ def _placed(target: Tensor, order: Tensor) -> Tensor:
     )
 
 
-def two_sample(z: Tensor, y: Tensor, slices: Tensor) -> Tensor:
+def sliced_wasserstein(z: Tensor, y: Tensor, slices: Tensor) -> Tensor:
     """Plain, differentiable two-sample form, as the official code writes it: the reference of tests and benchmarks.
 
     Mean over slices and batch of ``(sort(z c_i) - sort(y c_i))^2``, squared embedding units.
@@ -97,6 +97,10 @@ def two_sample(z: Tensor, y: Tensor, slices: Tensor) -> Tensor:
 
     Source: Kuang et al. (2026), arXiv 2602.01456. Differs from the authors' code in: the sort is
     stable, so that ties have one gradient.
+
+    >>> z = torch.tensor([[0.0], [1.0]])
+    >>> sliced_wasserstein(z, z.flip(0) + 2, torch.ones(1, 1))  # the order of a batch does not matter, its place does
+    tensor(4.)
     """
     projected, target = z @ slices.T, y @ slices.T  # [B, N]
     gap = projected.sort(dim=0, stable=True).values - target.sort(dim=0, stable=True).values

@@ -23,7 +23,7 @@ def variance_hinge(z: Tensor, deviation: float = 1.0, eps: float = 1e-4) -> Tens
 
     Args:
         z: ``[..., B, D]``.
-        deviation: wanted of every unit.
+        deviation: the standard deviation below which a unit is penalised.
         eps: squared embedding units; keeps the gradient finite where a unit is constant.
 
     Returns:
@@ -58,6 +58,10 @@ def covariance_penalty(z: Tensor) -> Tensor:
 
     Source: Bardes, Ponce and LeCun (2022), arXiv 2105.04906, eq. 3 and 4.
     Differs from the authors' code in: nothing.
+
+    >>> z = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])  # both variances and the covariance are 2
+    >>> covariance_penalty(z)
+    tensor(4.)
     """
     check.embeddings("covariance_penalty", z)
     batch, dim = z.shape[-2:]

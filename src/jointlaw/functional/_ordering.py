@@ -58,8 +58,8 @@ class Unit(NamedTuple):
     Attributes:
         centred: places ``[T]``, less the mean.
         mass: ``[T]``, sums to one.
-        mean: of the law.
-        deviation: of the law.
+        mean: mean of the law.
+        deviation: standard deviation of the law.
     """
 
     centred: Tensor
@@ -132,8 +132,10 @@ def sign_sums(unit: Unit, nonzeros: int, plus: Sequence[int], batch: int) -> Ten
 class Response(NamedTuple):
     """Order statistics of centred ``c^T y`` as a function of ``S3 = sum c^3`` and ``S4 = sum c^4``, ||c|| = 1.
 
-    Polynomial in S3, piecewise linear in S4, through exact values at template slices; S3 and S4 outside the
-    templates' range are moved to its edge.
+    The law of ``c^T y`` is determined by its cumulants, which are those of y times ``sum c^r``. With ``sum c^2 = 1``
+    skewness and kurtosis are the first that depend on the slice, by S3 and S4; a few template slices with known answers
+    therefore serve for all others. Between them the answer is a polynomial in S3 and piecewise linear in S4; S3 and S4
+    outside the templates' range are moved to its edge.
 
     Attributes:
         coefficients: of the powers of ``S3 / reach``, ``[T, R, B]``.
@@ -156,6 +158,7 @@ class Response(NamedTuple):
     def at(self, thirds: Tensor, fourths: Tensor) -> Tensor:
         """Evaluate for n slices: ``[n, B]``."""
         powers = torch.arange(self.coefficients.shape[1], device=thirds.device)
+        # The weight of template t and power r is (share of t by S4) * (S3 / reach_t)^r: one product does the rest.
         scaled = (thirds.unsqueeze(1) / self.reach).clamp(-1, 1)
         weights = _hats(fourths, self.fourths).unsqueeze(2) * scaled.unsqueeze(2) ** powers  # [n, T, R]
         return weights.flatten(1) @ self.coefficients.flatten(0, 1)
@@ -180,13 +183,16 @@ def dense_response(unit: Unit, dim: int, batch: int) -> Response:
     The first power stands for uniform slices; .7 and 1.4 for their scatter, 2 and 3 for slices with some large
     weights. Signs are balanced differently in the templates, so that S3 covers what independent signs give.
     """
+    # Weights of a dense slice are put into some 32 groups of one size each: then its sum is one of few kinds of units.
     counts = torch.linspace(0, dim, min(LEVELS, dim) + 1, dtype=torch.float64).round().long().diff()
     half_normal = torch.special.ndtri(0.5 + torch.arange(1, dim + 1, dtype=torch.float64).sub(0.5) / (2 * dim))
+    # From all weights positive to all negative, or as far as independent signs go: (1 + balance) / 2 are positive.
     balance = min(1.0, 12 / math.sqrt(dim)) * torch.linspace(-1, 1, 5, dtype=torch.float64)
     running = (counts.cumsum(0) * (1 + balance[:, None]) / 2).round().long()
     plus = running.diff(dim=1, prepend=running.new_zeros(len(balance), 1))  # [R, L]
     values, thirds, fourths = [], [], []
     for power in (0.7, 1.0, 1.4, 2.0, 3.0):
+        # A group's size is such that S4 is kept; then ||c|| = 1 is restored.
         groups = (half_normal**power).split(counts.tolist())
         sizes = torch.stack([group.pow(4).mean().pow(0.25) for group in groups])
         sizes = sizes / (counts * sizes.square()).sum().sqrt()

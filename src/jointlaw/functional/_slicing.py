@@ -70,8 +70,8 @@ class Fast(Block):
     per basis instead of ``2 D^2``. Slice ``i b + j`` of a basis is ``(A_i kron B_j) * signs``.
 
     Args:
-        left: A.
-        right: B.
+        left: A, orthogonal.
+        right: B, orthogonal.
         signs: ``[R, D]`` entries +-1, one row per basis.
         count: the first ``count`` of the ``R D`` slices are used.
         nonzeros: D where A and B have entries of equal size (Hadamard), else ``None``.

@@ -36,11 +36,6 @@ def log_gammainccx(a: Tensor, x: Tensor) -> Tensor:
     return torch.where(far, tail, torch.special.gammaincc(a, near).log() + near)
 
 
-def log_gammaincc(a: Tensor, x: Tensor) -> Tensor:
-    """Logarithm of the regularised upper incomplete gamma function, log Q(a, x); see ``log_gammainccx``."""
-    return log_gammainccx(a, x) - x
-
-
 def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tensor:
     """Logarithm of the x at which P(a, x) and Q(a, x) have the given logarithms.
 

@@ -70,8 +70,8 @@ def radials(
         dim: D >= 2.
         scales: t, ascending and above zero.
         weights: one w per table.
-        device: of the tables.
-        dtype: of the tables.
+        device: where the tables are kept.
+        dtype: in which they are kept.
     """
     reach = min(_tail(dim) / scales[0], FARTHEST)
     step = STEP * math.sqrt(dim)

@@ -66,8 +66,13 @@ class Line(NamedTuple):
 def highest_density(line: Line, level: float) -> tuple[Tensor, Tensor]:
     """The smallest set of mass ``level``: ends ``[*, R]`` of its intervals, ascending, NaN where there are fewer.
 
-    The density is looked at on a grid of every component's own scale; the threshold is found by bracketed Newton steps
-    on its logarithm, each with the ends of the level set bisected and its mass taken from exact probabilities.
+    That set is where the density exceeds a threshold. Three steps find it:
+
+    1. Points that resolve every component, with all peaks among them (`_nodes`): between two neighbours the density is
+       monotone, so that it crosses a threshold at most once there.
+    2. A first threshold, as if log-densities were linear between the points (`_coarse`).
+    3. Newton steps on the threshold's logarithm, kept inside a bracket: each finds the crossings (`_ends`) and compares
+       the exact mass between them with the level.
     """
     batch, count = line.loc.shape[:-1], line.loc.shape[-1]
     if not line.loc.numel():
@@ -94,11 +99,14 @@ def _level_set(line: Line, level: float) -> Tensor:
     threshold = _coarse(height, mass, level)
     for _ in range(LEVEL_STEPS):
         ends = _ends(spread, x, height, threshold)
+        # A higher threshold moves both ends of every interval inwards, by d(threshold) / |slope of the log-density|;
+        # at the ends the density is the threshold, so that the mass falls by threshold / |slope| at each of them.
         probability = spread.probability(ends.flatten(1)).view_as(ends)
         excess = (probability[..., 1] - probability[..., 0]).nansum(-1) - level
         if excess.abs().max() < CLOSE:
             return ends
         fall = (threshold.exp()[:, None] / spread.slope(ends.flatten(1)).abs()).nansum(-1)
+        # Too much mass: the threshold sought is higher. A step that leaves the bracket is replaced by bisection.
         low, high = torch.where(excess > 0, threshold, low), torch.where(excess > 0, high, threshold)
         newton = threshold + excess / fall
         inside = (newton >= low) & (newton <= high)
@@ -111,6 +119,7 @@ def _nodes(line: Line) -> Tensor:
     half = torch.tensor(NODES, dtype=line.loc.dtype, device=line.loc.device)
     unit = torch.cat([-half[1:], half])
     x = (line.loc.unsqueeze(-1) + line.scale.unsqueeze(-1) * unit).flatten(1).sort(-1).values
+    # A peak lies between the neighbours of a point that is no lower than they: bisect the sign of the slope there.
     rise = line.spread().log_density(x).diff()
     order = _first((rise[:, :-1] >= 0) & (rise[:, 1:] <= 0))
     low, high = x.gather(-1, order), x.gather(-1, order + 2)

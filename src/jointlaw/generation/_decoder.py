@@ -1,7 +1,7 @@
 """Decoders: trained to turn a frozen encoder's representations back into the images, and kept in a file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jointlaw import _check as check
 from jointlaw._files import metadata
 from jointlaw.data import Source
-from jointlaw.densities._descend import descend
+from jointlaw.densities import descend
 from jointlaw.evaluation._table import Which
 from jointlaw.networks import Decoder
 
@@ -93,22 +93,6 @@ class TrainedDecoder:
         return decode(self.decoder, self.surface(latent))
 
 
-class _Reconstruction:
-    """The mean squared error of the decoded images, which read from their source batch by batch."""
-
-    def __init__(self, decoder: Decoder, source: Source, advance: Callable[[int], None]) -> None:
-        self.decoder, self.source, self.advance = decoder, source, advance
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        return self.decoder.parameters()
-
-    def loss(self, latent: Tensor, index: Tensor) -> Tensor:
-        return nn.functional.mse_loss(self.decoder(latent), _brightness(self.source, index).to(latent.device))
-
-    def update(self, latent: Tensor, _: Tensor) -> None:
-        self.advance(len(latent))
-
-
 def train_decoder(
     latent: Tensor, source: Source, settings: Decoding, advance: Callable[[int], None] = lambda _: None
 ) -> TrainedDecoder:
@@ -141,10 +125,21 @@ def train_decoder(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
         decoder = Decoder(latent.shape[1], source.shape, settings.width).to(latent.device)
-    batch = batches_of(settings.batch, len(latent))
-    task = _Reconstruction(decoder.train(), source, advance)
-    index = torch.arange(len(latent))
-    descend(task, latent, index, epochs=settings.epochs, lr=settings.learning_rate, batch=batch, seed=settings.seed)
+
+    def loss(rows: Tensor, index: Tensor) -> Tensor:
+        return nn.functional.mse_loss(decoder(rows), _brightness(source, index).to(rows.device))
+
+    descend(
+        loss,
+        decoder.train().parameters(),
+        latent,
+        torch.arange(len(latent)),
+        after=lambda rows, _: advance(len(rows)),
+        epochs=settings.epochs,
+        lr=settings.learning_rate,
+        batch=batches_of(settings.batch, len(latent)),
+        seed=settings.seed,
+    )
     return TrainedDecoder(decoder.eval(), Surface.of(latent), settings)
 
 

@@ -16,7 +16,7 @@ from jointlaw.laws._divergence import gaussian_kl
 from jointlaw.laws._law import EMPTY, Law, Shape
 from jointlaw.laws._modes import Modes
 from jointlaw.laws._regions import Region
-from jointlaw.laws._scale import Scale, scale_of
+from jointlaw.laws._roots import Root, root_of
 from jointlaw.laws._uncertainty import Uncertainty
 
 
@@ -56,16 +56,16 @@ class JointGaussian(Law):
         self, loc: Tensor, scale_tril: Tensor, split: int | None = None, validate_args: bool | None = None
     ) -> None:
         where = type(self).__name__
-        self._scale: Scale = scale_of(where, loc, scale_tril)
+        self._root: Root = root_of(where, loc, scale_tril)
         check_split(where, split, loc.shape[-1])
         self.loc, self.scale_tril, self.split = loc, scale_tril, split
-        batch = common_batch(where, loc=loc.shape[:-1], scale_tril=self._scale.batch_shape)
+        batch = common_batch(where, loc=loc.shape[:-1], scale_tril=self._root.batch_shape)
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
 
     @property
     def arg_constraints(self) -> dict[str, constraints.Constraint]:
         """What the tensors must satisfy; it depends on the form of the scale."""
-        return {"loc": constraints.real_vector, "scale_tril": self._scale.constraint}
+        return {"loc": constraints.real_vector, "scale_tril": self._root.constraint}
 
     @property
     def support(self) -> constraints.Constraint:
@@ -86,15 +86,15 @@ class JointGaussian(Law):
         """Log-density at ``value`` ``[*, E]``, in nats."""
         check_width("log_prob", value, self.dim, name="value")
         self._check(value)
-        white = self._scale.whiten(wide(value) - wide(self.loc))
-        result = -0.5 * (white.double().square().sum(-1) + self.dim * LOG_2PI) - self._scale.log_det()
+        white = self._root.whiten(wide(value) - wide(self.loc))
+        result = -0.5 * (white.double().square().sum(-1) + self.dim * LOG_2PI) - self._root.log_det()
         return result.to(torch.promote_types(self.loc.dtype, value.dtype))
 
     def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape, E]``, differentiable; half precision is drawn in float32 and then rounded."""
         loc = wide(self.loc)
         noise = torch.empty(self._extended_shape(Size(shape)), dtype=loc.dtype, device=loc.device)
-        return (loc + self._scale.multiply(noise.normal_(generator=generator))).to(self.loc.dtype)
+        return (loc + self._root.multiply(noise.normal_(generator=generator))).to(self.loc.dtype)
 
     def given(self, context: Tensor) -> "JointGaussian":
         """The law of the target given the context ``[*batch, split]``, of batch shape ``batch``.
@@ -105,9 +105,9 @@ class JointGaussian(Law):
         split = needed("given", self.split)
         check_width("given", context, split)
         gap = wide(context) - wide(self.loc[..., :split])
-        after = wide(self.loc[..., split:]) + self._scale.regress(gap, split)
+        after = wide(self.loc[..., split:]) + self._root.regress(gap, split)
         loc = after.expand(*gap.shape[:-1], self.dim - split)
-        tail = self._scale.tail(split)
+        tail = self._root.tail(split)
         return self._like(loc.to(self.loc.dtype), lead(tail.tensor, loc.ndim - 1 + tail.event_dim), None)
 
     def marginal(self, dim: int) -> "JointGaussian":
@@ -117,7 +117,7 @@ class JointGaussian(Law):
             ValueError: if dim is not between 1 and E.
         """
         check_leading("marginal", dim, self.dim)
-        return self._like(self.loc[..., :dim], self._scale.head(dim).tensor, None)
+        return self._like(self.loc[..., :dim], self._root.head(dim).tensor, None)
 
     def swap(self) -> "JointGaussian":
         """The same law with target and context exchanged.
@@ -127,7 +127,7 @@ class JointGaussian(Law):
         """
         split = needed("swap", self.split)
         loc = torch.cat([self.loc[..., split:], self.loc[..., :split]], -1)
-        return self._like(loc, self._scale.swap(split).tensor, self.dim - split)
+        return self._like(loc, self._root.swap(split).tensor, self.dim - split)
 
     @property
     def mean(self) -> Tensor:
@@ -142,12 +142,12 @@ class JointGaussian(Law):
     @property
     def variance(self) -> Tensor:
         """Variance of each coordinate ``[*batch, E]``."""
-        return self._scale.variance().to(self.loc.dtype).expand(self._batch_shape + self._event_shape)
+        return self._root.variance().to(self.loc.dtype).expand(self._batch_shape + self._event_shape)
 
     @property
     def covariance(self) -> Tensor:
         """``[*batch, E, E]``; a view where batch entries share it."""
-        return self._scale.covariance().to(self.loc.dtype).expand(*self._batch_shape, self.dim, self.dim)
+        return self._root.covariance().to(self.loc.dtype).expand(*self._batch_shape, self.dim, self.dim)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Probability of (-inf, value] of a law on the line: ``[*, 1]`` to ``[*]``.
@@ -158,7 +158,7 @@ class JointGaussian(Law):
         on_line("cdf", self.dim)
         check_width("cdf", value, 1, name="value")
         self._check(value)
-        white = self._scale.whiten(wide(value) - wide(self.loc))
+        white = self._root.whiten(wide(value) - wide(self.loc))
         probability: Tensor = torch.special.ndtr(white.squeeze(-1))
         return probability.to(torch.promote_types(self.loc.dtype, value.dtype))
 
@@ -169,7 +169,7 @@ class JointGaussian(Law):
             ValueError: if E is not 1.
         """
         on_line("icdf", self.dim)
-        quantile = wide(self.loc) + self._scale.multiply(torch.special.ndtri(wide(value)).unsqueeze(-1))
+        quantile = wide(self.loc) + self._root.multiply(torch.special.ndtri(wide(value)).unsqueeze(-1))
         return quantile.to(torch.promote_types(self.loc.dtype, value.dtype))
 
     def interval(self, level: float) -> Region:
@@ -199,7 +199,7 @@ class JointGaussian(Law):
 
     def entropy(self) -> Tensor:
         """(1/2) log det(2 pi e S) in nats, ``[*batch]``."""
-        value = 0.5 * self.dim * (1 + LOG_2PI) + self._scale.log_det()
+        value = 0.5 * self.dim * (1 + LOG_2PI) + self._root.log_det()
         return value.to(self.loc.dtype).expand(self._batch_shape)
 
     def mutual_information(self) -> Tensor:
@@ -209,8 +209,8 @@ class JointGaussian(Law):
             ValueError: if the law has no split.
         """
         split = needed("mutual_information", self.split)
-        after = self._scale.tail(split).log_det()
-        before = self._scale.swap(split).head(self.dim - split).log_det()
+        after = self._root.tail(split).log_det()
+        before = self._root.swap(split).head(self.dim - split).log_det()
         return (before - after).clamp(min=0).to(self.loc.dtype).expand(self._batch_shape)
 
     def uncertainty(self) -> Uncertainty:
@@ -219,7 +219,7 @@ class JointGaussian(Law):
 
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Self:
         """Return the same law with its batch shape expanded; a shared scale stays one."""
-        scale = lead(self.scale_tril, len(batch_shape) + self._scale.event_dim)
+        scale = lead(self.scale_tril, len(batch_shape) + self._root.event_dim)
         return self._rebuild({"loc": self.loc.expand(*batch_shape, self.dim), "scale_tril": scale})
 
     def _like(self, loc: Tensor, scale_tril: Tensor, split: int | None) -> "JointGaussian":
@@ -231,4 +231,4 @@ class JointGaussian(Law):
 @register_kl(JointGaussian, JointGaussian)  # type: ignore[no-untyped-call, untyped-decorator]
 def _kl(p: JointGaussian, q: JointGaussian) -> Tensor:
     batch = common_batch("kl_divergence", p=p.batch_shape, q=q.batch_shape)
-    return gaussian_kl(p.loc, p._scale, q.loc, q._scale).to(p.loc.dtype).expand(batch)
+    return gaussian_kl(p.loc, p._root, q.loc, q._root).to(p.loc.dtype).expand(batch)

@@ -21,8 +21,8 @@ class GeneralizedGaussian(Law):
     ``log_prob``, ``cdf``, ``icdf`` and samples have gradients with respect to the value and every parameter.
 
     Args:
-        p: shape, positive.
-        loc: mode, median and mean.
+        p: shape, positive: 1 is Laplace, 2 normal, smaller is sharper.
+        loc: centre of the law, which is its mode, median and mean.
         scale: positive (default: sigma_GN(p) = sqrt(Gamma(1/p) / Gamma(3/p)) / p^(1/p), which gives variance 1).
         validate_args: check tensors and values too (Python numbers always are); torch's default where None.
 

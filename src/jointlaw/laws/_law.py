@@ -17,6 +17,15 @@ class Law(Distribution):
     ``type(law)(**law.tensors, **law.constants)`` is the same law. A subclass lists its constructor's tensors in
     ``arg_constraints`` and its other arguments in ``constants``, keeps each tensor under its name, takes
     ``validate_args`` besides, and draws samples in ``draw``. Laws are immutable: ``expand`` and ``to`` return new ones.
+
+    >>> from jointlaw.laws import RectifiedGeneralizedGaussian
+    >>> law = RectifiedGeneralizedGaussian(p=1.0, loc=0.0)
+    >>> law.activity  # the other half of the coordinates is zero
+    tensor(0.5000)
+    >>> twin = type(law)(**law.tensors, **law.constants)
+    >>> x = torch.tensor([0.0, 1.0])
+    >>> torch.equal(twin.log_prob(x), law.log_prob(x))
+    True
     """
 
     @property

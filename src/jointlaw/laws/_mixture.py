@@ -19,7 +19,7 @@ from jointlaw.laws._gaussian import JointGaussian
 from jointlaw.laws._law import EMPTY, Law, Shape
 from jointlaw.laws._modes import Modes, climb
 from jointlaw.laws._regions import Region
-from jointlaw.laws._scale import Scale, scale_of
+from jointlaw.laws._roots import Root, root_of
 from jointlaw.laws._uncertainty import Uncertainty
 
 
@@ -73,14 +73,14 @@ class JointMixture(Law):
         validate_args: bool | None = None,
     ) -> None:
         where = type(self).__name__
-        scale = scale_of(where, loc, scale_tril)
-        _check_components(where, logits, loc, scale)
+        root = root_of(where, loc, scale_tril)
+        _check_components(where, logits, loc, root)
         check_split(where, split, loc.shape[-1])
-        batch = common_batch(where, logits=logits.shape[:-1], loc=loc.shape[:-2], scale_tril=scale.batch_shape[:-1])
+        batch = common_batch(where, logits=logits.shape[:-1], loc=loc.shape[:-2], scale_tril=root.batch_shape[:-1])
         self.logits = lead(logits, len(batch) + 1)
         self.loc = lead(loc, len(batch) + 2)
-        self.scale_tril = lead(scale_tril, len(batch) + 1 + scale.event_dim)
-        self._scale: Scale = scale_of(where, self.loc, self.scale_tril)
+        self.scale_tril = lead(scale_tril, len(batch) + 1 + root.event_dim)
+        self._root: Root = root_of(where, self.loc, self.scale_tril)
         self.split = split
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
 
@@ -90,7 +90,7 @@ class JointMixture(Law):
         return {
             "logits": _Logits(),
             "loc": constraints.independent(constraints.real, 2),  # type: ignore[no-untyped-call]
-            "scale_tril": self._scale.constraint,
+            "scale_tril": self._root.constraint,
         }
 
     @property
@@ -157,7 +157,7 @@ class JointMixture(Law):
         check_width("given", context, split)
         logits = self._route(context).to(self.loc.dtype)
         loc = self._predicted(wide(context), split).to(self.loc.dtype)
-        tail = self._scale.tail(split)
+        tail = self._root.tail(split)
         return self._like(logits, loc, lead(tail.tensor, loc.ndim - 1 + tail.event_dim), None)
 
     def marginal(self, dim: int) -> "JointMixture":
@@ -167,7 +167,7 @@ class JointMixture(Law):
             ValueError: if dim is not between 1 and E.
         """
         check_leading("marginal", dim, self.dim)
-        return self._like(self.logits, self.loc[..., :dim], self._scale.head(dim).tensor, None)
+        return self._like(self.logits, self.loc[..., :dim], self._root.head(dim).tensor, None)
 
     def swap(self) -> "JointMixture":
         """The same law with target and context exchanged.
@@ -177,7 +177,7 @@ class JointMixture(Law):
         """
         split = needed("swap", self.split)
         loc = torch.cat([self.loc[..., split:], self.loc[..., :split]], -1)
-        return self._like(self.logits, loc, self._scale.swap(split).tensor, self.dim - split)
+        return self._like(self.logits, loc, self._root.swap(split).tensor, self.dim - split)
 
     def draw(self, shape: Shape = EMPTY, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``[*shape, *batch_shape, E]``; half precision is drawn in float32 and then rounded."""
@@ -204,10 +204,10 @@ class JointMixture(Law):
     def covariance(self) -> Tensor:
         """sum_k w_k (S_k + (m_k - m) (m_k - m)^T), ``[*batch, E, E]``."""
         weights = self.log_weights.exp()
-        matrices = self._scale.covariance()
+        matrices = self._root.covariance()
         gap = wide(self.loc) - wide(self.mean).unsqueeze(-2)
         total = (gap * weights.to(gap.dtype).unsqueeze(-1)).mT @ gap
-        if not self._scale.own(-1):
+        if not self._root.own(-1):
             return (total + matrices.squeeze(-3)).to(self.loc.dtype)
         for k in range(self.count):
             total = total + weights[..., k, None, None].to(gap.dtype) * matrices[..., k, :, :]
@@ -216,7 +216,7 @@ class JointMixture(Law):
     def uncertainty(self) -> Uncertainty:
         """Split the variance of each coordinate: sum_k w_k diag S_k is noise, sum_k w_k (m_k - m)^2 ambiguity."""
         weights = self.log_weights.exp().unsqueeze(-2)  # [*batch, 1, K]
-        variance = self._scale.variance().double()
+        variance = self._root.variance().double()
         variance = variance.expand(*variance.shape[:-2], self.count, self.dim)
         gap = self.loc.double() - self.mean.double().unsqueeze(-2)
         noise, ambiguity = ((weights @ part).squeeze(-2).to(self.loc.dtype) for part in (variance, gap.square()))
@@ -235,7 +235,7 @@ class JointMixture(Law):
 
         Source: Kolchinsky and Tracey (2017), arXiv 1706.02419; see ``laws.divergence.entropy_bounds``.
         """
-        bounds = entropy_bounds(self.log_weights, self.loc, self._scale)
+        bounds = entropy_bounds(self.log_weights, self.loc, self._root)
         return Bounds(*(bound.to(self.loc.dtype).expand(self._batch_shape) for bound in bounds))
 
     def mutual_information(self, samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
@@ -258,7 +258,7 @@ class JointMixture(Law):
 
     def modes(self) -> Modes:
         """Peaks of the density, the highest first; no gradient."""
-        modes = climb(self.log_weights, self.loc, self._scale)
+        modes = climb(self.log_weights, self.loc, self._root)
         return Modes(modes.points.to(self.loc.dtype), modes.log_prob.to(self.loc.dtype), modes.found)
 
     def cdf(self, value: Tensor) -> Tensor:
@@ -311,13 +311,13 @@ class JointMixture(Law):
     def _line(self, where: str) -> Line:
         on_line(where, self.dim)
         shape = (*self._batch_shape, self.count)
-        scale = self._scale.double().variance().sqrt()
+        scale = self._root.double().variance().sqrt()
         return Line(self.log_weights, *(x.squeeze(-1).expand(shape) for x in (self.loc.double(), scale)))
 
     def _route(self, value: Tensor) -> Tensor:
         """Log-probabilities of the components given the first coordinates ``[*, n]``: ``[*, K]``, float64."""
         dim = value.shape[-1]
-        density = component_log_densities(value, self.loc[..., :dim], self._scale.head(dim).tensor)
+        density = component_log_densities(value, self.loc[..., :dim], self._root.head(dim).tensor)
         return torch.log_softmax(self.log_weights + density, -1)
 
     def _predicted(self, context: Tensor, split: int) -> Tensor:
@@ -325,11 +325,11 @@ class JointMixture(Law):
         loc = wide(self.loc)
         before, after = loc[..., :split], loc[..., split:]
         context = context.unsqueeze(-2)
-        if self._scale.own(-1):
-            return after + self._scale.regress(context - before, split)
+        if self._root.own(-1):
+            return after + self._root.regress(context - before, split)
         centre = before.detach().mean(-2, keepdim=True)
-        fixed = after - self._scale.regress(before - centre, split)
-        return fixed + self._scale.regress(context - centre, split)
+        fixed = after - self._root.regress(before - centre, split)
+        return fixed + self._root.regress(context - centre, split)
 
     def _choose(self, shape: Size, generator: torch.Generator | None) -> Tensor:
         weights = self.log_weights.exp()
@@ -340,20 +340,20 @@ class JointMixture(Law):
 
     def _scaled(self, noise: Tensor, choice: Tensor) -> Tensor:
         """L_k noise with each sample's own k."""
-        if not self._scale.own(-1):
-            return type(self._scale)(self.scale_tril.squeeze(-1 - self._scale.event_dim), self.dim).multiply(noise)
+        if not self._root.own(-1):
+            return type(self._root)(self.scale_tril.squeeze(-1 - self._root.event_dim), self.dim).multiply(noise)
         result = torch.zeros_like(noise)
         for k in range(self.count):
             chosen = choice == k
-            if self._scale.batch_shape.numel() == self._scale.batch_shape[-1]:
-                result[chosen] = self._scale_at(k).multiply(noise[chosen])
+            if self._root.batch_shape.numel() == self._root.batch_shape[-1]:
+                result[chosen] = self._root_at(k).multiply(noise[chosen])
             else:
-                result = torch.where(chosen.unsqueeze(-1), self._scale_at(k).multiply(noise), result)
+                result = torch.where(chosen.unsqueeze(-1), self._root_at(k).multiply(noise), result)
         return result
 
-    def _scale_at(self, k: int) -> Scale:
-        axis = -1 - self._scale.event_dim
-        return type(self._scale)(self.scale_tril.select(axis, k), self.dim)
+    def _root_at(self, k: int) -> Root:
+        axis = -1 - self._root.event_dim
+        return type(self._root)(self.scale_tril.select(axis, k), self.dim)
 
     def _like(self, logits: Tensor, loc: Tensor, scale_tril: Tensor, split: int | None) -> "JointMixture":
         law = JointMixture(logits, loc, scale_tril, split, validate_args=False)
@@ -361,13 +361,13 @@ class JointMixture(Law):
         return law
 
 
-def _check_components(where: str, logits: Tensor, loc: Tensor, scale: Scale) -> None:
+def _check_components(where: str, logits: Tensor, loc: Tensor, root: Root) -> None:
     count = logits.shape[-1] if logits.ndim else 0
-    fits = loc.ndim >= 2 and count > 0 and loc.shape[-2] == count and scale.batch_shape[-1] in (1, count)
+    fits = loc.ndim >= 2 and count > 0 and loc.shape[-2] == count and root.batch_shape[-1] in (1, count)
     if not fits:
         raise ValueError(
             f"{where}: expected logits [*, K], loc [*, K, E] and a scale for each component (or size 1 for all), "
-            f"found logits {list(logits.shape)}, loc {list(loc.shape)}, scales {list(scale.batch_shape)}. "
+            f"found logits {list(logits.shape)}, loc {list(loc.shape)}, scales {list(root.batch_shape)}. "
             "Components run along the last dimension of logits and the one before the last of loc; a scale shared by "
             "all is scale_tril[None]."
         )

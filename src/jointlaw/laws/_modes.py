@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jointlaw.functional._mixtures import component_log_densities
-from jointlaw.laws._scale import Scale
+from jointlaw.laws._roots import Root
 
 NUDGE = 1e-3  # of a deviation: off the saddles and valleys on which a start may lie
 RADIUS = 0.1  # of a deviation: closer peaks are one
@@ -21,6 +21,11 @@ class Modes(NamedTuple):
         points: ``[*batch, K, E]``.
         log_prob: ``[*batch, K]``, descending.
         found: ``[*batch, K]``, False where the entry repeats a mode: there are at most as many as there are True.
+
+    >>> from jointlaw.laws import JointMixture
+    >>> modes = JointMixture(torch.zeros(2), torch.tensor([[0.0], [9.0]]), torch.ones(1, 1)).modes()
+    >>> modes.points[modes.found].sort(0).values.round().tolist()
+    [[0.0], [9.0]]
     """
 
     points: Tensor
@@ -29,7 +34,7 @@ class Modes(NamedTuple):
 
 
 @torch.no_grad()
-def climb(log_weights: Tensor, loc: Tensor, scale: Scale) -> Modes:
+def climb(log_weights: Tensor, loc: Tensor, root: Root) -> Modes:
     """Mean-shift from every component's mean until nothing moves, then peaks reached twice are marked; no gradient.
 
     x <- (sum_k r_k S_k^-1)^-1 sum_k r_k S_k^-1 m_k with r_k the responsibilities at x, which never descends.
@@ -37,23 +42,23 @@ def climb(log_weights: Tensor, loc: Tensor, scale: Scale) -> Modes:
     Args:
         log_weights: normalised, ``[*, K]``.
         loc: ``[*, K, E]``.
-        scale: of batch shape ``[*, K or 1]``.
+        root: of batch shape ``[*, K or 1]``.
 
     Source: Carreira-Perpinan (2000), Mode-finding for mixtures of Gaussian distributions.
     """
-    loc, scale = loc.double(), scale.double()
-    unit = scale.variance().sqrt().amin(-2, keepdim=True)  # [*, 1, E]
+    loc, root = loc.double(), root.double()
+    unit = root.variance().sqrt().amin(-2, keepdim=True)  # [*, 1, E]
     side = torch.arange(loc.shape[-1], device=loc.device) % 2 * 2 - 1
     points = (loc + NUDGE * unit * side).expand(*log_weights.shape, loc.shape[-1])
     for _ in range(STEPS):
-        density = component_log_densities(points, loc.unsqueeze(-3), scale.spread().tensor)
+        density = component_log_densities(points, loc.unsqueeze(-3), root.spread().tensor)
         share = torch.softmax(log_weights.unsqueeze(-2) + density, -1)  # [*, point, K]
-        moved = scale.attract(share, loc)
+        moved = root.attract(share, loc)
         still = ((moved - points) / unit).abs().amax() < STILL if moved.numel() else True
         points = moved
         if still:
             break
-    density = component_log_densities(points, loc.unsqueeze(-3), scale.spread().tensor)
+    density = component_log_densities(points, loc.unsqueeze(-3), root.spread().tensor)
     height, order = (log_weights.unsqueeze(-2) + density).logsumexp(-1).sort(-1, descending=True)
     points = points.gather(-2, order.unsqueeze(-1).expand_as(points))
     return Modes(points, height, _distinct(points / unit))

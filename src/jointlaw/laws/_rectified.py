@@ -66,7 +66,7 @@ class RectifiedGeneralizedGaussian(Law):
 
         Args:
             active: share of non-zero coordinates, inside (0, 1).
-            p: shape, positive.
+            p: shape, positive: 1 is Laplace, 2 normal, smaller is sharper.
             scale: "GN" (variance 1 before the rectifier) or "RGN" (variance 1 after it).
 
         Raises:
@@ -93,7 +93,7 @@ class RectifiedGeneralizedGaussian(Law):
         """The law of mode ``loc`` with variance 1 before (sigma_GN) or after the rectifier (sigma_RGN; no gradient).
 
         Args:
-            p: shape, positive.
+            p: shape, positive: 1 is Laplace, 2 normal, smaller is sharper.
             loc: mode before the rectifier.
             after_rectifier: whether the variance is 1 after the rectifier.
         """
@@ -124,13 +124,8 @@ class RectifiedGeneralizedGaussian(Law):
 
     @property
     def activity(self) -> Tensor:
-        """Probability pi of a non-zero value: the expected share of active coordinates (l0 / D)."""
+        """Probability pi of a non-zero value: the expected share of active coordinates, and Renyi's dimension."""
         return self._log_shares()[0].exp().to(self.p.dtype)
-
-    @property
-    def information_dimension(self) -> Tensor:
-        """Renyi's information dimension of a coordinate, which equals ``activity``."""
-        return self.activity
 
     def renyi_entropy(self) -> Tensor:
         """Renyi's d-dimensional entropy of a coordinate, H2(pi) + pi h(TGN_p), in nats; H2 is the binary entropy."""

@@ -12,6 +12,12 @@ class Region(NamedTuple):
     Attributes:
         lower: ``[*batch, R]``, ascending.
         upper: ``[*batch, R]``.
+
+    >>> from jointlaw.laws import JointMixture
+    >>> law = JointMixture(torch.zeros(2), torch.tensor([[0.0], [9.0]]), torch.ones(1, 1))
+    >>> region = law.highest_density_region(0.9)
+    >>> region.parts.item(), region.contains(torch.tensor([[0.5], [4.5]])).tolist()
+    (2, [True, False])
     """
 
     lower: Tensor

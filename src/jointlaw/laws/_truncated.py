@@ -20,7 +20,7 @@ class TruncatedGeneralizedGaussian(Law):
     Everything is computed in float64, differentiable, and returned in the dtype of the parameters.
 
     Args:
-        p: shape, positive.
+        p: shape, positive: 1 is Laplace, 2 normal, smaller is sharper.
         loc: mode of the law before truncation, any sign.
         scale: scale before truncation, positive (default: sigma_GN(p)).
         validate_args: check tensors and values too (Python numbers always are); torch's default where None.

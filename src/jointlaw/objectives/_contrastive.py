@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from jointlaw import _check as check
 from jointlaw.banks import Bank, Particles
 from jointlaw.distributed import gather
-from jointlaw.functional._contrast import against, info_nce, log_support, nt_xent, off_diagonal, rep_relu, unit
+from jointlaw.functional import info_nce, nt_xent, unit
+from jointlaw.functional._contrast import against, log_support, off_diagonal, rep_relu
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Outcome
 
@@ -20,13 +21,18 @@ class SimCLR(Objective):
     embedding, here and for probes, is the unit vector.
 
     Args:
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
 
     Raises:
         ValueError: for a temperature that is not positive, fewer than two views, or a batch of one.
 
     Source: Chen et al. (2020), arXiv 2002.05709, eq. 1 and algorithm 1.
     Differs from the authors' code in: more than two views are allowed; other positives are not negatives then.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> bool(SimCLR()(Embeddings(z[:1].repeat(2, 1, 1), z)).loss < SimCLR()(views).loss)  # views that agree
+    True
     """
 
     def __init__(self, temperature: float = 0.1) -> None:
@@ -45,7 +51,16 @@ class SimCLR(Objective):
 
 
 class RepReLU(nn.Module):
-    """ReLU forward, GELU backward (see ``rep_relu``)."""
+    """ReLU forward, GELU backward: exact zeros, and a gradient for silent units.
+
+    Source: Wang et al. (2024), arXiv 2403.12459, section 4.
+    Differs from the authors' code in: the order of the sum, which keeps zeros exact.
+
+    >>> x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    >>> RepReLU()(x).sum().backward()
+    >>> RepReLU()(x).tolist(), bool((x.grad != 0).all())
+    ([0.0, 2.0], True)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Rectify."""
@@ -59,7 +74,7 @@ class NCL(Objective):
     zeros are exact.
 
     Args:
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
         rectifier: makes features non-negative (default: ``RepReLU``; ``torch.nn.ReLU`` is the plain one).
 
     Raises:
@@ -67,6 +82,9 @@ class NCL(Objective):
 
     Source: Wang et al. (2024), arXiv 2403.12459, section 4.
     Differs from the authors' code in: ``RepReLU`` is the default; more than two views are treated as in ``SimCLR``.
+
+    >>> NCL().activate(torch.tensor([[3.0, -1.0, 4.0]]))
+    tensor([[0.6000, 0.0000, 0.8000]])
     """
 
     def __init__(self, temperature: float = 0.2, rectifier: nn.Module | None = None) -> None:
@@ -101,7 +119,7 @@ class MoCo(Objective):
 
     Args:
         bank: owns the past keys; width as the projector's.
-        temperature: tau.
+        temperature: tau, by which similarities are divided; small values look at the nearest negatives alone.
         symmetric: whether every view is query and key.
 
     Raises:
@@ -112,6 +130,16 @@ class MoCo(Objective):
     temperature 0.2); Huang (2026), arXiv 2603.26799, algorithm 2.
     Differs from the authors' code in: see the banks; more than two views and the symmetric form; no shuffled batch
     normalisation.
+
+    >>> from jointlaw.banks import FIFO
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> objective = MoCo(FIFO(size=256, dim=8))
+    >>> objective(views).loss.item()  # nothing is remembered yet
+    0.0
+    >>> objective.update(views)
+    >>> bool(objective(views).loss > 0)
+    True
     """
 
     uses_target_network: ClassVar[bool] = True

@@ -14,7 +14,7 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw.densities import FourierProcess, GaussianProcess
 from jointlaw.distributed import gather
-from jointlaw.functional._contrast import unit
+from jointlaw.functional import unit
 from jointlaw.functional._linalg import cholesky, whiten, wide, without_autocast
 from jointlaw.objectives._lpjepa import pairwise_mse
 from jointlaw.objectives._objective import Objective
@@ -61,6 +61,11 @@ class PrimalGJE(Objective):
 
     Source: Huang (2026), arXiv 2603.26799, section 3.2, appendix G and algorithm 5.
     Differs from the authors' code in: the entropy is divided by the number of coordinates; more than two views.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> sorted(PrimalGJE()(views).terms)
+    ['alignment', 'entropy']
     """
 
     def __init__(self, *, alignment: float = 1.0, entropy: float = 1.0, eps: float = 1e-3) -> None:
@@ -111,6 +116,12 @@ class PrimalHSIC(Objective):
     Source: Huang (2026), arXiv 2603.26799, section 3.2 and appendix I.
     Differs from the authors' code in: the entropy is divided by the number of coordinates; the kernels' width leaves
     out zero distances; more than two views.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> same = Embeddings(z[:1].repeat(2, 1, 1), z)
+    >>> bool(PrimalHSIC()(same).terms["dependence"] < PrimalHSIC()(views).terms["dependence"])
+    True
     """
 
     def __init__(self, *, dependence: float = 10.0, entropy: float = 1.0, eps: float = 1e-3) -> None:
@@ -130,7 +141,7 @@ class PrimalHSIC(Objective):
         check.views("PrimalHSIC", z.context, least=2)
         views = self.activate(z.context)
         return Outcome.weigh(
-            dependence=(self.dependence, self.hsic(views)),
+            dependence=(self.dependence, self.hsic(joined(views))),
             entropy=(self.entropy, self.log_det(views) / views.shape[-1]),
         )
 
@@ -167,6 +178,12 @@ class DualGJE(Objective):
 
     Source: Huang (2026), arXiv 2603.26799, section 3.1, eq. 4, appendices E and F, algorithms 3 and 4.
     Differs from the authors' code in: the sphere; divided by the batch size; every view is context and target.
+
+    >>> from jointlaw.densities import RBF
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> DualGJE(GaussianProcess(8, 8, RBF(1.5)))(views).terms.keys()
+    dict_keys(['likelihood'])
     """
 
     uses_target_network: ClassVar[bool] = True
@@ -218,6 +235,11 @@ class NaiveGJE(Objective):
 
     Source: Huang (2026), arXiv 2603.26799, section 3.2, eq. 9, and appendix O.
     Differs from the authors' code in: the ridge, nothing else known.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> round(NaiveGJE(ridge=0.0)(views).terms["mahalanobis"].item(), 4)  # the trap: it is D, whatever the views
+    8.0
     """
 
     def __init__(self, ridge: float = 1e-6) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from jointlaw import _check as check
 from jointlaw.densities import MixtureDensityNetwork, Prototypes
-from jointlaw.functional._contrast import unit
+from jointlaw.functional import unit
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import LogDetEntropy
@@ -58,6 +58,11 @@ class GMJE(Objective):
     Source: Huang (2026), arXiv 2603.26799, section 4.3, eq. 15 and 16, and appendix O.
     Differs from the authors' code in: the entropies are those of the batch, where theirs are of a moving covariance;
     the likelihood keeps its constants; both directions.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> sorted(GMJE(Prototypes(16, components=5, split=8))(views).terms)
+    ['entropy', 'likelihood']
     """
 
     def __init__(self, density: Prototypes, *, entropy: float = 1.0, eps: float = 1e-5) -> None:
@@ -113,7 +118,7 @@ class ConditionalGMJE(Objective):
     batch.
 
     Args:
-        density: a network from D to D.
+        density: a network from embeddings of width D to targets of width D.
         guard: weight of the context's likelihood.
         entropy: weight of the entropies; 0 is the published loss.
         eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
@@ -126,6 +131,11 @@ class ConditionalGMJE(Objective):
 
     Source: Huang (2026), arXiv 2603.26799, section 4.4, eq. 23, and appendix M; Barber and Agakov (2003) for the bound.
     Differs from the authors' code in: the entropies; both directions.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> sorted(ConditionalGMJE(MixtureDensityNetwork(8, 8, components=3))(views).terms)
+    ['entropy', 'guard', 'prediction']
     """
 
     def __init__(

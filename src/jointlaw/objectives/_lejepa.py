@@ -30,6 +30,12 @@ class LeJEPA(Objective):
 
     Source: Balestriero and LeCun (2025), arXiv 2511.08544, algorithm 2.
     Differs from the authors' code in: the default regularizer, the mean over all directions in place of 1,024 slices.
+
+    >>> import torch
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> LeJEPA().law, sorted(LeJEPA()(views).terms)
+    (GeneralizedGaussian(p: 2.0, loc: 0.0, scale: 1.0), ['prediction', 'sigreg'])
     """
 
     def __init__(self, regularizer: Regularizer | None = None, *, sigreg: float = 0.05, global_views: int = 2) -> None:

@@ -5,12 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.functional._families import Slices
-from jointlaw.functional._targets import Targets
 from jointlaw.laws import Law, RectifiedGeneralizedGaussian
 from jointlaw.objectives._objective import Objective
 from jointlaw.objectives._threshold import Threshold
-from jointlaw.regularizers import SlicedWasserstein
+from jointlaw.regularizers import SlicedWasserstein, Slices, Targets
 from jointlaw.types import Embeddings, Outcome
 
 
@@ -50,7 +48,7 @@ class RectifiedLpJEPA(Objective):
         rectify: whether embeddings are rectified.
         slices: directions in which batch and law are compared (default: see ``SlicedWasserstein``).
         targets: how the law's sorted projections are had (default: see ``SlicedWasserstein``).
-        seed: of the slices; every process and every resumed run draws the same ones.
+        seed: determines, together with the step, the slices: every process and every resumed run draws the same ones.
 
     Raises:
         ValueError: for negative weights, fewer than two views, or a batch of one.
@@ -59,6 +57,13 @@ class RectifiedLpJEPA(Objective):
     Differs from the authors' code in: the thresholds; the default slices, a mixture of dense ones, sparse ones
     and axes; the default targets, expected order statistics instead of a draw per step; more than two views are
     allowed. The recipe ``rectified-lpjepa-paper`` has the paper's setting.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> law = RectifiedGeneralizedGaussian.with_activity(0.2)
+    >>> outcome = RectifiedLpJEPA(law)(views)
+    >>> sorted(outcome.terms)
+    ['invariance', 'matching']
     """
 
     def __init__(  # noqa: PLR0913 (a keyword for each weight and each part)

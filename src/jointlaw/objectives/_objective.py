@@ -16,6 +16,16 @@ class Objective(nn.Module, ABC):
     ``forward`` never changes state; ``update`` does, and a learner calls it once per batch after the backward pass;
     and ``settle``, once after training. Set ``uses_target_network`` where ``z.target`` must come from a moving average
     of the network; elsewhere it is the detached context.
+
+    >>> import torch
+    >>> from jointlaw.objectives import VICReg
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    >>> objective = VICReg()
+    >>> outcome = objective(Embeddings(z, z.detach()))  # one step of training, without a network
+    >>> outcome.loss.backward()
+    >>> objective.update(Embeddings(z.detach(), z.detach()), outcome)
+    >>> sorted(outcome.terms)
+    ['covariance', 'invariance', 'variance']
     """
 
     uses_target_network: ClassVar[bool] = False

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.distributed import mean_across_ranks
-from jointlaw.functional._contrast import off_diagonal, unit
+from jointlaw.functional import unit
+from jointlaw.functional._contrast import off_diagonal
 from jointlaw.functional._linalg import wide
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Outcome
@@ -71,6 +72,11 @@ class BYOL(Objective):
 
     Source: Grill et al. (2020), arXiv 2006.07733, eq. 2.
     Differs from the authors' code in: more than two views are allowed; the moving average's momentum is the learner's.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> 0 < BYOL(width=8, hidden=16)(views).loss.item() < 8
+    True
     """
 
     uses_target_network: ClassVar[bool] = True
@@ -105,6 +111,11 @@ class JEPA(Objective):
     Source: Assran et al. (2023), arXiv 2301.08243, section 3; Huang (2026), arXiv 2603.26799, section 2 (classic JEPA).
     Differs from the authors' code in: embeddings of whole views instead of masked patches, and so an MLP as predictor;
     both directions.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> JEPA(width=8)(views).terms.keys()
+    dict_keys(['prediction'])
     """
 
     uses_target_network: ClassVar[bool] = True

@@ -9,7 +9,7 @@ from jointlaw import _check as check
 from jointlaw.banks import Bank, Particles
 from jointlaw.densities import FixedScale, LearnedScale
 from jointlaw.distributed import gather
-from jointlaw.functional._contrast import unit
+from jointlaw.functional import unit
 from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.functional._mixtures import component_log_densities
 from jointlaw.objectives._gje import joined_both_ways
@@ -56,6 +56,13 @@ class SMCGMJE(Objective):
 
     Source: Huang (2026), arXiv 2603.26799, appendix N, eq. 118, and algorithm 6.
     Differs from the authors' code in: see the bank; the entropies; both directions.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> objective = SMCGMJE(Particles(256, 16, temperature=1.0))
+    >>> objective.update(views)
+    >>> objective.statistics["filled"].item(), sorted(objective(views).terms)
+    (0.5, ['entropy', 'likelihood'])
     """
 
     def __init__(

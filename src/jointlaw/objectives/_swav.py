@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.banks import FIFO
-from jointlaw.functional._contrast import sinkhorn, unit
+from jointlaw.functional import sinkhorn, unit
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Memory, Outcome
 
@@ -27,10 +27,10 @@ class SwAV(Objective):
 
     Args:
         width: D of the embeddings.
-        prototypes: K.
-        temperature: tau.
-        epsilon: of Sinkhorn.
-        iterations: of Sinkhorn.
+        prototypes: K, how many directions samples are assigned to.
+        temperature: tau, by which the scores of a prediction are divided.
+        epsilon: by which Sinkhorn divides the scores of codes; small values give hard codes.
+        iterations: how often Sinkhorn balances prototypes and samples.
         queue: past embeddings per coded view; 0 for none.
         queue_after: steps before the queue takes part.
         frozen: steps before the prototypes learn.
@@ -42,6 +42,12 @@ class SwAV(Objective):
     Differs from the authors' code in: prototypes are scaled in the forward pass, so that their gradient is tangential,
     instead of in place before each step; Sinkhorn in log space; the queue takes part with as many embeddings as it
     holds, instead of once it is full.
+
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> objective = SwAV(width=8, prototypes=10)
+    >>> bool(objective(views).loss > 0), objective.prototypes.shape
+    (True, torch.Size([10, 8]))
     """
 
     prototypes: nn.Parameter

@@ -22,16 +22,17 @@ class Threshold(nn.Module):
     so a unit that fell silent comes back, and whatever the loss pulls at, the measured share settles at the planned
     one. A single step is at most one scale of the law.
 
-    Where a unit lies is the level's affair alone: gradients of a unit sum to zero over the batch. Otherwise the loss,
-    which mostly wants less activity, and the level would push in turn, and carry the outputs away together. A bias
-    right before it is therefore of no use, and its gradient is rounding error, which an optimiser such as Adam scales
-    up: let the last layer have none.
+    Only the level decides where a unit lies. The loss cannot shift all of a unit's outputs, because the gradients of a
+    unit are made to sum to zero over the batch: otherwise the loss, which mostly wants less activity, would lower the
+    outputs, the level would follow them, and both would drift away together. A bias right before the threshold
+    therefore has no effect, and its gradient is rounding error, which an optimiser such as Adam scales up: let the last
+    layer have none.
 
     The levels are a buffer ``[D]``, sized by the first update. They change in ``update``, from the batch of all
     processes, and in ``settle``, which sets them exactly after training.
 
     Args:
-        law: rectified.
+        law: the law of one unit after the rectifier, whose activity is held.
         rate: share of the gap closed per step.
 
     Raises:
@@ -39,6 +40,14 @@ class Threshold(nn.Module):
 
     Source: ours. Herbert Robbins and Sutton Monro (1951) for the recursion; a bias steered by load instead of a loss
     is how Wang et al. (2024), arXiv 2408.15664, balance experts.
+
+    Differs from the authors' code in: it has none.
+
+    >>> threshold = Threshold(RectifiedGeneralizedGaussian.with_activity(0.25))
+    >>> h = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    >>> threshold.settle(h)
+    >>> (threshold(h) > 0).float().mean(0)
+    tensor([0.2500, 0.2500, 0.2500])
     """
 
     level: Tensor

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.distributed import gather
-from jointlaw.functional._moments import covariance_penalty, variance_hinge
+from jointlaw.functional import covariance_penalty, variance_hinge
 from jointlaw.objectives._lpjepa import pairwise_mse
 from jointlaw.objectives._objective import Objective
 from jointlaw.types import Embeddings, Outcome
@@ -39,6 +39,12 @@ class VICReg(Objective):
     Source: Bardes, Ponce and LeCun (2022), arXiv 2105.04906, eq. 6 with the official code's reductions; the
     non-negative form as a baseline of Kuang et al. (2026), arXiv 2602.01456.
     Differs from the authors' code in: more than two views are allowed.
+
+    >>> import torch
+    >>> z = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(0))
+    >>> views = Embeddings(z, z.detach())
+    >>> sorted(VICReg(rectifier=nn.ReLU())(views).terms)
+    ['covariance', 'invariance', 'variance']
     """
 
     def __init__(

@@ -13,6 +13,13 @@ class Regularizer(nn.Module, ABC):
 
     The batch is that of all processes: the mean of the values of all processes is the value on one process with all
     of the batch, and so is the mean of their gradients by a shared parameter.
+
+    >>> import torch
+    >>> from jointlaw.regularizers import SphereSIGReg
+    >>> z = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+    >>> regularizer = SphereSIGReg()
+    >>> bool(regularizer(z) < regularizer(2 * z)), regularizer.law
+    (True, GeneralizedGaussian(p: 2.0, loc: 0.0, scale: 1.0))
     """
 
     @abstractmethod

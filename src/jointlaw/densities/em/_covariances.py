@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from jointlaw.densities._screening import Whitened
+from jointlaw.densities.em._screening import Whitened
 from jointlaw.functional._linalg import cholesky
 from jointlaw.functional._mixtures import LOG_2PI
 from jointlaw.functional._triangular import lower_inverse
@@ -19,6 +19,9 @@ class Covariance(ABC):
     """One kind of covariance: its second moment, its estimate, its square root and its density.
 
     A kind has no state. Its square root has the form a ``JointMixture`` takes as ``scale_tril``.
+
+    >>> [kind.parameters(components=10, dim=3) for kind in (Full(), Shared(), Diagonal(), Spherical())]
+    [60, 6, 30, 10]
     """
 
     name: ClassVar[str]
@@ -30,10 +33,10 @@ class Covariance(ABC):
 
     @abstractmethod
     def add_second(self, total: Tensor, x: Tensor, share: Tensor) -> None:
-        """Add to the second moment, in place, the sum over samples of share times what is needed of x x^T.
+        """Add a block of samples to the second moment, in place: the sum of share times x x^T, or what is kept of it.
 
         Args:
-            total: what to add to.
+            total: the second moment so far, of the shape of ``shape``.
             x: samples ``[N, E]``.
             share: of each component in each sample ``[N, K]``.
         """
@@ -72,7 +75,11 @@ class Covariance(ABC):
 
 
 class Full(Covariance):
-    """Every component has a covariance matrix of its own."""
+    """Every component has a covariance matrix of its own.
+
+    >>> Full().shape(components=4, dim=3)
+    (4, 3, 3)
+    """
 
     name = "full"
 
@@ -109,7 +116,11 @@ class Full(Covariance):
 
 
 class Shared(Covariance):
-    """One covariance matrix for all components (scikit-learn: tied)."""
+    """One covariance matrix for all components (scikit-learn: tied).
+
+    >>> Shared().shape(components=4, dim=3)
+    (1, 3, 3)
+    """
 
     name = "shared"
     pooled = True
@@ -153,7 +164,11 @@ class Shared(Covariance):
 
 
 class Diagonal(Covariance):
-    """Every component has a variance of its own for every coordinate."""
+    """Every component has a variance of its own for every coordinate.
+
+    >>> Diagonal().shape(components=4, dim=3)
+    (4, 3)
+    """
 
     name = "diagonal"
 
@@ -190,7 +205,11 @@ class Diagonal(Covariance):
 
 
 class Spherical(Covariance):
-    """Every component has one variance for all coordinates."""
+    """Every component has one variance for all coordinates.
+
+    >>> Spherical().shape(components=4, dim=3)
+    (4, 1)
+    """
 
     name = "spherical"
 

@@ -9,19 +9,27 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Covariance, Full
-from jointlaw.densities._em_runs import Ascent, Batches, climb, climb_batches, judge, level
-from jointlaw.densities._em_steps import Parameters, expect
-from jointlaw.densities._samples import Samples, enough, law_dtype, samples, weights
-from jointlaw.densities._starts import KMeans, Start
+from jointlaw.densities.em._covariances import Covariance, Full
+from jointlaw.densities.em._runs import Ascent, Batches, climb, climb_batches, judge, level
+from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._starts import KMeans, Start
+from jointlaw.densities.em._steps import Parameters, expect
+from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._mixture import JointMixture
 
 WHERE = "ExpectationMaximization"
 
 
 class ConvergenceWarning(UserWarning):
-    """A fit stopped at its last iteration before the log-likelihood settled."""
+    """A fit stopped at its last iteration before the log-likelihood settled.
+
+    >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(0, 3, 40)])[:, None]
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     fit = ExpectationMaximization(2, iterations=1).fit(x)
+    >>> fit.converged, told[0].category.__name__
+    (False, 'ConvergenceWarning')
+    """
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class Fit:
         log_likelihood: of the law, in nats per sample.
         samples: N, those without weight not counted.
         parameters: free numbers of the mixture.
+
+    >>> fit = ExpectationMaximization(1).fit(torch.linspace(-1, 1, 40)[:, None])
+    >>> fit.converged, fit.samples, fit.parameters
+    (True, 40, 2)
     """
 
     law: JointMixture
@@ -68,16 +80,16 @@ class ExpectationMaximization:
     device of the samples, about their mean; the law comes back in the dtype of the samples.
 
     Args:
-        components: K.
+        components: K, how many Gaussians the mixture has.
         covariance: ``Full()``, ``Shared()``, ``Diagonal()`` or ``Spherical()``.
         split: how many leading coordinates are the context of the law.
         restarts: how many starts are tried; the best log-likelihood is kept.
         tolerance: the change of the log-likelihood below which the fit has converged.
-        iterations: at most.
+        iterations: after which a fit ends with a `ConvergenceWarning`.
         floor: added to every variance, in squared embedding units.
         move: whether empty components are moved; otherwise they are removed at once.
-        seed: of the starts.
-        dtype: of the arithmetic.
+        seed: determines what starts draw; a restart takes the next one.
+        dtype: in which sums and products are computed, float32 or float64.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -159,7 +171,7 @@ class ExpectationMaximization:
         Args:
             batches: gives ``[n, E]`` each, shuffled and of about one size, more than once: a list, a data loader.
                 The fit starts on the first one.
-            passes: over the batches, at most; they take the place of ``iterations``.
+            passes: how often the batches are gone through at most; they take the place of ``iterations``.
             decay: how fast the steps shrink, in (0.5, 1].
             delay: how small the first step is.
             start: where to begin, on the first batch (default: ``KMeans()``).

@@ -8,11 +8,18 @@ from torch import Tensor
 
 from jointlaw import _check as check
 from jointlaw.functional._mixtures import squared_distances
-from jointlaw.laws._mixture import JointMixture
+from jointlaw.laws import JointMixture
 
 
 class Start(ABC):
-    """First responsibilities of the components."""
+    """First responsibilities of the components.
+
+    >>> x = torch.tensor([[0.0], [0.1], [5.0]])
+    >>> Means(torch.tensor([[0.0], [5.0]])).responsibilities(x, torch.ones(3), components=2, seed=0)
+    tensor([[1., 0.],
+            [1., 0.],
+            [0., 1.]])
+    """
 
     restarts: ClassVar[bool]  # whether another seed gives another start
 
@@ -23,8 +30,8 @@ class Start(ABC):
         Args:
             x: samples ``[N, E]``, float64 unless the fit has another dtype.
             weight: of the samples ``[N]``.
-            components: K.
-            seed: of whatever is drawn.
+            components: K, into how many groups the samples are divided.
+            seed: determines what is drawn, if anything is.
 
         Raises:
             ValueError: if the start does not fit the samples or K.
@@ -35,9 +42,14 @@ class KMeans(Start):
     """Lloyd's iterations from k-means++ seeds; every sample belongs to its nearest centre.
 
     Args:
-        iterations: of Lloyd's at most; it ends earlier when no sample changes its centre. 0 leaves the seeds.
+        iterations: number of Lloyd's iterations at most. They end when no sample changes its centre; 0 leaves the
+            k-means++ seeds as they are.
 
     Source: Arthur and Vassilvitskii (2007), "k-means++: the advantages of careful seeding".
+
+    >>> x = torch.tensor([[0.0], [0.1], [5.0]])
+    >>> KMeans().responsibilities(x, torch.ones(3), components=2, seed=0).sum(0).sort().values
+    tensor([1., 2.])
     """
 
     restarts = True
@@ -70,6 +82,12 @@ class Means(Start):
 
     Args:
         loc: ``[K, E]``.
+
+    >>> from jointlaw.densities.em import ExpectationMaximization
+    >>> x = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
+    >>> fit = ExpectationMaximization(2).fit(x, start=Means(torch.tensor([[5.0], [0.0]])))
+    >>> fit.law.loc.flatten()
+    tensor([5.1000, 0.1000])
     """
 
     restarts = False
@@ -88,6 +106,9 @@ class Responsibilities(Start):
 
     Args:
         share: ``[N, K]``, non-negative; rows are scaled to sum to one.
+
+    >>> Responsibilities(torch.tensor([[3.0, 1.0]])).responsibilities(torch.zeros(1, 1), torch.ones(1), 2, seed=0)
+    tensor([[0.7500, 0.2500]])
     """
 
     restarts = False
@@ -113,6 +134,13 @@ class FromLaw(Start):
 
     Args:
         law: over the same coordinates, of no batch shape.
+
+    >>> from jointlaw.densities.em import ExpectationMaximization
+    >>> x = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
+    >>> first = ExpectationMaximization(2).fit(x)
+    >>> again = ExpectationMaximization(2).fit(x + 0.1, start=FromLaw(first.law))
+    >>> torch.allclose(again.law.loc, first.law.loc + 0.1)
+    True
     """
 
     restarts = False

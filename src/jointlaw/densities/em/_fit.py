@@ -3,13 +3,12 @@
 import torch
 
 from jointlaw import _check as check
-from jointlaw.densities._covariances import Covariance, Full
-from jointlaw.densities._em import ExpectationMaximization
-from jointlaw.densities._em_steps import gather, maximise
-from jointlaw.densities._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._covariances import Covariance, Full
+from jointlaw.densities.em._estimator import ExpectationMaximization
+from jointlaw.densities.em._samples import Samples, enough, law_dtype, samples, weights
+from jointlaw.densities.em._steps import gather, maximise
+from jointlaw.laws import JointGaussian, JointMixture
 from jointlaw.laws._blocks import check_split
-from jointlaw.laws._gaussian import JointGaussian
-from jointlaw.laws._mixture import JointMixture
 
 
 @torch.no_grad()
@@ -70,12 +69,12 @@ def fit_mixture(
 
     Args:
         x: samples ``[N, E]``, a tensor or an array.
-        components: K.
+        components: K, how many Gaussians the mixture has.
         split: how many leading coordinates are the context of the law.
         weight: of each sample ``[N]``; only ratios matter.
         covariance: ``Full()`` where None; ``Shared()``, ``Diagonal()`` or ``Spherical()``.
         restarts: how many starts are tried.
-        seed: of the starts.
+        seed: determines what starts draw; a restart takes the next one.
 
     Raises:
         ValueError: as ``ExpectationMaximization.fit``.

@@ -11,7 +11,7 @@ from jointlaw.functional._linalg import cholesky, gram, lower_factor, multiply, 
 from jointlaw.functional._mixtures import log_det
 
 
-class Scale(ABC):
+class Root(ABC):
     """A square root L of covariances S = L L^T; batch dimensions of size 1 are shared and never copied.
 
     Args:
@@ -51,11 +51,11 @@ class Scale(ABC):
         """S ``[*, E, E]``."""
 
     @abstractmethod
-    def head(self, dim: int) -> "Scale":
+    def head(self, dim: int) -> "Root":
         """The square root of the first ``dim`` coordinates."""
 
     @abstractmethod
-    def tail(self, dim: int) -> "Scale":
+    def tail(self, dim: int) -> "Root":
         """The square root of all but the first ``dim`` coordinates, given those."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Scale(ABC):
         """Linear prediction of the tail from the first ``dim`` coordinates, S_tc S_cc^-1 x (a scalar 0 if none)."""
 
     @abstractmethod
-    def swap(self, dim: int) -> "Scale":
+    def swap(self, dim: int) -> "Root":
         """The square root with the first ``dim`` coordinates moved to the end."""
 
     @abstractmethod
@@ -100,7 +100,7 @@ class Scale(ABC):
         return self.batch_shape[axis] != 1
 
 
-class Factor(Scale):
+class Factor(Root):
     """Lower triangular ``[*, E, E]``."""
 
     constraint = constraints.lower_cholesky
@@ -171,7 +171,7 @@ class Factor(Scale):
         return self
 
 
-class Deviations(Scale):
+class Deviations(Root):
     """Standard deviations of independent coordinates ``[*, E]``, or one for all of them ``[*, 1]``."""
 
     constraint = constraints.independent(constraints.positive, 1)  # type: ignore[no-untyped-call]
@@ -240,7 +240,7 @@ class Deviations(Scale):
         return self.tensor.shape[-1] == 1
 
 
-def scale_of(where: str, loc: Tensor, tensor: Tensor) -> Scale:
+def root_of(where: str, loc: Tensor, tensor: Tensor) -> Root:
     """Tell a factor (one dimension more than ``loc``) from deviations (as many).
 
     Raises:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jointlaw.densities._covariances import Covariance
+from jointlaw.densities.em._covariances import Covariance
 
 Samples = Tensor | np.ndarray
 

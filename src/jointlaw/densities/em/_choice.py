@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities._em import ExpectationMaximization, Fit
-from jointlaw.densities._samples import Samples, samples, weights
+from jointlaw.densities.em._estimator import ExpectationMaximization, Fit
+from jointlaw.densities.em._samples import Samples, samples, weights
 
 WHERE = "choose_components"
 
@@ -21,6 +21,11 @@ class Choice:
     Attributes:
         fit: of the best number of components, to all samples.
         scores: the criterion for each number of components; the lowest was chosen.
+
+    >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(9, 11, 40)])[:, None]
+    >>> choice = choose_components(x, [1, 2])
+    >>> choice.components, choice.scores[2] < choice.scores[1]
+    (2, True)
     """
 
     fit: Fit
@@ -44,6 +49,11 @@ class BIC(Criterion):
     """Bayesian information criterion of the fit to all samples, in nats.
 
     Source: Schwarz (1978), "Estimating the dimension of a model".
+
+    >>> x = torch.linspace(-1, 1, 40)[:, None]
+    >>> em = ExpectationMaximization(1)
+    >>> BIC().score(em, x, torch.ones(40, dtype=torch.float64)) == em.fit(x).bic
+    True
     """
 
     def score(self, em: ExpectationMaximization, x: Tensor, weight: Tensor) -> float:
@@ -56,7 +66,11 @@ class HeldOut(Criterion):
 
     Args:
         share: of the samples held out, at random.
-        seed: of the choice; the same samples for every number of components.
+        seed: determines which samples; they are the same for every number of components.
+
+    >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(9, 11, 40)])[:, None]
+    >>> choose_components(x, [1, 2], criterion=HeldOut(share=0.25)).components
+    2
     """
 
     def __init__(self, share: float = 0.2, seed: int = 0) -> None:
@@ -93,7 +107,7 @@ def choose_components(
 
     Args:
         x: samples ``[N, E]``, a tensor or an array.
-        candidates: numbers of components.
+        candidates: the numbers of components to compare.
         em: how to fit; its own number of components is not used (default: full covariances).
         criterion: ``BIC()`` where None, or ``HeldOut()``.
         weight: of each sample ``[N]``; only ratios matter.

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from jointlaw.densities._covariances import Covariance
-from jointlaw.densities._em_steps import (
+from jointlaw.densities.em._covariances import Covariance
+from jointlaw.densities.em._samples import enough, law_dtype, samples
+from jointlaw.densities.em._steps import (
     Expectation,
     Moments,
     Parameters,
@@ -18,7 +19,6 @@ from jointlaw.densities._em_steps import (
     remove,
     reseed,
 )
-from jointlaw.densities._samples import enough, law_dtype, samples
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Ascent:
     """What both kinds of ascent need.
 
     Attributes:
-        kind: of covariance.
+        kind: of covariance, which says how moments are taken and estimated.
         floor: added to every variance.
         tolerance: on the change of the log-likelihood.
         moves: how many empty components may still be moved; later ones are removed.
@@ -89,7 +89,7 @@ class Batches:
     Args:
         where: who asks, for messages.
         batches: ``[n, E]`` each.
-        dtype: of the arithmetic.
+        dtype: in which sums and products are computed.
     """
 
     def __init__(self, where: str, batches: Iterable[Tensor], dtype: torch.dtype) -> None:

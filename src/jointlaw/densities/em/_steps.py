@@ -7,14 +7,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jointlaw.densities._covariances import Covariance
+from jointlaw.densities.em._covariances import Covariance
 
 ROWS = 2048  # samples at once in the expectation step: large enough for the products, small for the cache
 EMPTY = 1e-3  # a component with less than this share of one sample is empty
 
 
 class EmptyComponentWarning(UserWarning):
-    """A component lost all of its samples, and was moved or removed."""
+    """A component lost all of its samples, and was moved or removed.
+
+    >>> from jointlaw.densities.em import ExpectationMaximization, Means
+    >>> x = torch.linspace(-1, 1, 40)[:, None]
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     fit = ExpectationMaximization(2, move=False).fit(x, start=Means(torch.tensor([[0.0], [100.0]])))
+    >>> fit.law.count, told[0].category.__name__
+    (1, 'EmptyComponentWarning')
+    """
 
 
 class Parameters(NamedTuple):
@@ -118,7 +127,9 @@ def remove(moments: Moments, gone: Tensor) -> Moments:
 def reseed(kind: Covariance, evidence: Expectation, gone: Tensor, x: Tensor, weight: Tensor) -> Moments:
     """Move the empty components to the samples that the mixture explains worst, with a warning.
 
-    A moved component sees all samples, shifted as one cloud to its place, and takes 1 / K of the weight.
+    A component at a single sample would have no covariance. So a moved one is given the moments of all samples, shifted
+    as one cloud until their mean is that sample: the data's own covariance about a new place. It takes 1 / K of the
+    weight, for which all others give way.
 
     Args:
         kind: of covariance.
@@ -133,16 +144,20 @@ def reseed(kind: Covariance, evidence: Expectation, gone: Tensor, x: Tensor, wei
         EmptyComponentWarning,
         stacklevel=2,
     )
+    # 1. Where to: samples of the lowest log-density, one for each component to be moved.
     surprise = evidence.log_density.masked_fill(weight == 0, torch.inf)
     worst = surprise.topk(int(gone.sum()), largest=False).indices
+    # 2. What of: the cloud of all samples about zero.
     places = gone.nonzero().squeeze(1)
     cloud = x - weight @ x / weight.sum()
+    # 3. Add the moments of the cloud at each of these samples, all of it in the share of the moved component.
     moments = evidence.moments
     for place, sample in zip(places, x[worst], strict=True):
         share = x.new_zeros(len(x), len(gone))
         share[:, place] = weight / len(gone)
         moved = gather(kind, cloud + sample, share, weight.sum())
         moments = Moments(*map(torch.add, moments, moved))
+    # 4. Masses sum to more than one now: scale them, and all moments with them.
     total = moments.mass.sum()
     return Moments(*(part / total for part in moments))
 
