@@ -1,6 +1,6 @@
 """Pages of documentation: examples run, links lead somewhere, and layers are those that are enforced.
 
-README.md is collected by pytest itself, and CONTRIBUTING.md, whose code builds up from block to block, has its own tests.
+README.md is collected by pytest itself; CONTRIBUTING.md, whose code builds up from block to block, has its own tests.
 """
 
 import doctest
