@@ -39,6 +39,7 @@ def test_the_notebook_runs_from_training_to_embeddings(
         exec("".join(cell["source"]), names)  # noqa: S102 (our own notebook)
     assert names["table"].embeddings.shape == (1797, 128)
     assert names["figures"]["sparsity.l0"] == pytest.approx(0.1, abs=0.03)
+    assert names["share"] == pytest.approx(0.1, abs=0.05)
     assert bool((names["z"] - names["table"].embeddings[:100]).abs().max() < 1e-5)
     assert (names["folder"] / "report.html").is_file()
     assert "measured activity" in capsys.readouterr().out
