@@ -2,22 +2,29 @@
 
 from importlib.util import find_spec
 
+EXTRAS = {
+    "train": ("pytorch_lightning", "torchmetrics", "sklearn", "jsonargparse", "rich", "yaml"),
+    "report": ("plotly", "jinja2", "PIL"),
+    "vision": ("timm", "torchvision"),
+    "parquet": ("pyarrow",),
+}
+"""Extra, as in ``pip install 'jointlaw[train]'`` -> the modules that it brings."""
 
-def require(extra: str, *modules: str) -> None:
-    """Raise unless the modules of an extra are installed.
 
-    Args:
-        extra: its name, as in ``pip install 'jointlaw[train]'``.
-        *modules: top-level modules that it brings.
+def require(extra: str) -> None:
+    """Raise an ``ImportError`` unless everything that an extra brings is installed."""
+    for module in EXTRAS[extra]:
+        if find_spec(module) is None:
+            raise missing(module)
 
-    Raises:
-        ImportError: naming what is missing and how to get it.
 
-    >>> require("train", "math", "json")
+def missing(module: str | None) -> ImportError:
+    """The error that says what is missing and how to get it.
+
+    >>> print(missing("plotly"))
+    jointlaw: expected plotly to be installed, found none. Run: pip install 'jointlaw[report]'.
     """
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        raise ImportError(
-            f"jointlaw: expected {' and '.join(missing)} to be installed, found none. Install what this needs: "
-            f"pip install 'jointlaw[{extra}]'."
-        )
+    top = (module or "").partition(".")[0]
+    extra = next((extra for extra, modules in EXTRAS.items() if top in modules), None)
+    remedy = "Install it." if extra is None else f"Run: pip install 'jointlaw[{extra}]'."
+    return ImportError(f"jointlaw: expected {module} to be installed, found none. {remedy}", name=module)

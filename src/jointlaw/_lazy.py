@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from jointlaw._extras import missing
+
 
 def attach(package: str, **modules: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The ``__getattr__`` and ``__dir__`` of a package whose names live in modules that are slow to import.
@@ -21,7 +23,11 @@ def attach(package: str, **modules: str) -> tuple[Callable[[str], object], Calla
     def __getattr__(name: str) -> object:  # noqa: N807 (becomes a package's own)
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value: object = getattr(import_module(f"{package}.{places[name]}"), name)
+        try:
+            module = import_module(f"{package}.{places[name]}")
+        except ModuleNotFoundError as error:
+            raise missing(error.name) from error  # an extra that is not installed
+        value: object = getattr(module, name)
         setattr(sys.modules[package], name, value)  # the next time it is there
         return value
 

@@ -9,32 +9,34 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jointlaw.densities._density import Density
-from jointlaw.densities._descend import descend
-from jointlaw.densities._deterministic import Deterministic
-from jointlaw.densities._fitted import Fitted
-from jointlaw.densities._gas import GrowingNeuralGas
-from jointlaw.densities._kernels import RBF
-from jointlaw.densities._network import MixtureDensityNetwork
-from jointlaw.densities._process import FourierProcess, GaussianProcess
-from jointlaw.densities.em._fit import fit_mixture
-from jointlaw.evaluation import _calibration as calibration
-from jointlaw.evaluation._joint import conditional_law
-from jointlaw.laws._gaussian import JointGaussian
-from jointlaw.laws._mixture import JointMixture
+from jointlaw import evaluation
+from jointlaw.densities import (
+    RBF,
+    Density,
+    Deterministic,
+    Fitted,
+    FourierProcess,
+    GaussianProcess,
+    GrowingNeuralGas,
+    MixtureDensityNetwork,
+    descend,
+    fit_mixture,
+)
+from jointlaw.laws import JointGaussian, JointMixture
+from jointlaw_papers.experiment import Bench
 from jointlaw_papers.problems import Pairs, Problem, arm, crossing, separated
 
 
 @dataclass(frozen=True)
-class Scale:
+class AlignmentPlan:
     """How much of the experiment is run.
 
     Attributes:
         pairs: training pairs.
         tests: test contexts.
-        steps: of Adam, for the predictors that learn by gradient.
+        steps: Adam's steps, for the predictors that learn by gradient.
         rounds: passes of the growing neural gas.
-        draws: from each conditional law, for the energy score.
+        draws: how many points of each conditional law make the energy score.
     """
 
     pairs: int = 3000
@@ -44,8 +46,8 @@ class Scale:
     draws: int = 500
 
 
-SCALES = {"smoke": Scale(400, 60, 120, 3, 100), "cpu": Scale(), "paper": Scale()}
-"""The paper's scale takes minutes on two cores, so that ``cpu`` is the same."""
+PLANS = {"smoke": AlignmentPlan(400, 60, 120, 3, 100), "cpu": AlignmentPlan(), "paper": AlignmentPlan()}
+"""The paper's own sizes take minutes on two cores, so that ``cpu`` has the same."""
 
 GAS_NODES = 25
 TRUTH = "the true law"
@@ -58,14 +60,14 @@ class Task(NamedTuple):
         train: training pairs.
         branches: how many right answers a context has.
         noise: standard deviation of each target coordinate.
-        scale: of the experiment.
-        seed: of starts and initial weights.
+        plan: what is done.
+        seed: determines starts and initial weights.
     """
 
     train: Pairs
     branches: int
     noise: float
-    scale: Scale
+    plan: AlignmentPlan
     seed: int
 
     @property
@@ -83,10 +85,10 @@ class Predictor(NamedTuple):
     """A fitted predictor with its conditional laws at the test contexts.
 
     Attributes:
-        name: as it is shown.
+        name: what it is called on the page.
         density: the module; None for the true law.
-        law: of batch shape ``[tests]``.
-        seconds: to fit; None for the true law.
+        law: its law of each test target, batch shape ``[tests]``.
+        seconds: how long it took to fit; None for the true law.
     """
 
     name: str
@@ -101,7 +103,7 @@ def deterministic(task: Task) -> Density:
     torch.manual_seed(task.seed)
     density = Deterministic(*task.dims, hidden=(64, 64))
     pairs = train.context[held:], train.target[held:]
-    descend(density.loss, density.parameters(), *pairs, epochs=task.scale.steps, lr=0.01, seed=task.seed)
+    descend(density.loss, density.parameters(), *pairs, epochs=task.plan.steps, lr=0.01, seed=task.seed)
     density.calibrate(train.context[:held], train.target[:held])
     return density
 
@@ -131,7 +133,7 @@ def mixture(task: Task) -> Density:
 def gas(task: Task) -> Density:
     """GMJE-GNG: a growing neural gas over the joint vectors, read as a mixture."""
     density = GrowingNeuralGas(sum(task.dims), nodes=GAS_NODES, split=task.dims[0])
-    return density.fit(task.joint, passes=task.scale.rounds, seed=task.seed)
+    return density.fit(task.joint, passes=task.plan.rounds, seed=task.seed)
 
 
 def network(task: Task) -> Density:
@@ -143,7 +145,7 @@ def network(task: Task) -> Density:
     density = MixtureDensityNetwork(*task.dims, task.branches, hidden=(64, 64))
     pairs, count = (task.train.context, task.train.target), len(task.train.context)
     batch = min(256, count)
-    epochs = math.ceil(task.scale.steps * batch / count)
+    epochs = math.ceil(task.plan.steps * batch / count)
     descend(density.loss, density.parameters(), *pairs, epochs=epochs, lr=0.01, batch=batch, seed=task.seed)
     return density
 
@@ -162,7 +164,7 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {"A": separated, "B": crossing, "ar
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Solved:
     """One problem, its data and what the predictors made of it.
 
     Attributes:
@@ -180,26 +182,37 @@ class Result:
     figures: dict[str, dict[str, float | None]]
 
 
-def solve(problem: Problem, scale: Scale, seed: int) -> Result:
-    """Fit the six predictors to a problem and judge them, and the true law, on test pairs."""
+def solve(plan: AlignmentPlan, bench: Bench) -> dict[str, Solved]:
+    """Solve all problems."""
+    return {key: solved(problem(), plan, bench.seed) for key, problem in PROBLEMS.items()}
+
+
+def solved(problem: Problem, plan: AlignmentPlan, seed: int) -> Solved:
+    """Fit the predictors to a problem and judge them, and the true law, on test pairs."""
     generator = torch.Generator().manual_seed(seed)
-    train = problem.sample(scale.pairs, generator)
-    test = problem.pairs(problem.grid(scale.tests), generator)
+    train = problem.sample(plan.pairs, generator)
+    test = problem.pairs(problem.grid(plan.tests), generator)
     branches = problem.branches(test.context).shape[1]
-    task = Task(train, branches, problem.noise, scale, seed)
-    predictors = []
-    for name, fit in PREDICTORS.items():
-        start = time.perf_counter()
-        density = fit(task)
-        seconds = time.perf_counter() - start
-        with torch.no_grad():
-            predictors.append(Predictor(name, density, conditional_law(density, test.context), seconds))
+    task = Task(train, branches, problem.noise, plan, seed)
+    predictors = [predictor(name, task, test) for name in PREDICTORS]
     predictors.append(Predictor(TRUTH, None, true_law(problem, test.context), None))
-    figures = {one.name: judge(one, problem, test, scale, seed) for one in predictors}
-    return Result(problem, train, test, predictors, figures)
+    figures = {one.name: judge(one, problem, test, plan.draws, seed) for one in predictors}
+    return Solved(problem, train, test, predictors, figures)
 
 
-def judge(predictor: Predictor, problem: Problem, test: Pairs, scale: Scale, seed: int) -> dict[str, float | None]:
+def predictor(name: str, task: Task, test: Pairs) -> Predictor:
+    """A predictor, fitted, with its law at the test contexts."""
+    start = time.perf_counter()
+    density = PREDICTORS[name](task)
+    seconds = time.perf_counter() - start
+    with torch.no_grad():
+        law = density(test.context)
+    if not isinstance(law, JointGaussian | JointMixture):
+        raise TypeError(f"{name}: expected a Gaussian or a mixture, found {type(law).__name__}.")
+    return Predictor(name, density, law, seconds)
+
+
+def judge(predictor: Predictor, problem: Problem, test: Pairs, draws: int, seed: int) -> dict[str, float | None]:
     """The figures of one predictor.
 
     Returns:
@@ -215,12 +228,12 @@ def judge(predictor: Predictor, problem: Problem, test: Pairs, scale: Scale, see
 
     noise = law.uncertainty().noise.double().mean().sqrt().item()
     return {
-        "nll": calibration.nll(law, target),
-        "energy_score": calibration.energy_score(law, target, scale.draws, generator()),
-        "coverage": calibration.coverage(law, target, 0.9, generator()),
-        "calibration_error": calibration.reliability(law, target, generator=generator()).error,
-        "sharpness": calibration.sharpness(law),
-        "branches": calibration.branches_recovered(law, problem.branches(test.context), 3 * problem.noise),
+        "nll": evaluation.nll(law, target),
+        "energy_score": evaluation.energy_score(law, target, draws, generator()),
+        "coverage": evaluation.coverage(law, target, 0.9, generator()),
+        "calibration_error": evaluation.reliability(law, target, generator=generator()).error,
+        "sharpness": evaluation.sharpness(law),
+        "branches": evaluation.branches_recovered(law, problem.branches(test.context), 3 * problem.noise),
         "scale_error": noise / problem.noise - 1,
         "fit_seconds": predictor.seconds,
     }

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from jointlaw.densities._fitted import Fitted
-from jointlaw.densities._gas import GrowingNeuralGas
-from jointlaw.densities._network import MixtureDensityNetwork
-from jointlaw.evaluation._calibration import reliability
-from jointlaw.laws._mixture import JointMixture
-from jointlaw.report._canvas import FOURTH, LAW, MEASURED, QUIET, THIRD, Chart, band, canvas, cycle, line, tidy
-from jointlaw_papers.alignment import TRUTH, Predictor, Result
+from jointlaw.densities import Fitted, GrowingNeuralGas, MixtureDensityNetwork
+from jointlaw.evaluation import reliability
+from jointlaw.laws import JointMixture
+from jointlaw.report import Chart
+from jointlaw.report.drawing import FOURTH, LAW, MEASURED, QUIET, THIRD, band, canvas, cycle, dots, line
+from jointlaw_papers.alignment import TRUTH, Predictor, Solved
 
 SHOWN = 600
 """Training pairs in a picture; more hide what is drawn over them."""
@@ -27,13 +25,13 @@ READING = {
 }
 
 
-def charts(result: Result, key: str) -> list[Chart]:
+def charts(result: Solved, key: str) -> list[Chart]:
     """One picture per predictor, then coverage against level."""
     draw = _curve if result.test.context.shape[1] == 1 else _poses
     return [*(draw(result, one, f"{key}-{i}") for i, one in enumerate(result.predictors[:-1])), _coverage(result, key)]
 
 
-def internals(result: Result, key: str) -> list[Chart]:
+def internals(result: Solved, key: str) -> list[Chart]:
     """Weights, means and deviations that the mixture density network gives each component, against the truth."""
     network = next(one for one in result.predictors if isinstance(one.density, MixtureDensityNetwork))
     law = network.law
@@ -64,12 +62,13 @@ def internals(result: Result, key: str) -> list[Chart]:
     return made
 
 
-def _curve(result: Result, predictor: Predictor, name: str) -> Chart:
+def _curve(result: Solved, predictor: Predictor, name: str) -> Chart:
     """Data, mean and two deviations over a scalar context, with the components or the graph."""
     x, law = result.test.context[:, 0], predictor.law
     mean, deviation = law.mean[:, 0], law.variance[:, 0].sqrt()
     figure = canvas("context", "target")
-    _dots(figure, result.train.context[:SHOWN, 0], result.train.target[:SHOWN, 0], "data", QUIET, 3)
+    train = result.train
+    dots(figure, train.context[:SHOWN, 0].numpy(), train.target[:SHOWN, 0].numpy(), "data", QUIET, size=3, opacity=0.55)
     band(figure, x.numpy(), (mean - 2 * deviation).numpy(), (mean + 2 * deviation).numpy(), "mean ± 2 deviations")
     _parts(figure, predictor, x)
     line(figure, _points(x, mean), "mean", LAW)
@@ -112,21 +111,20 @@ def _ellipses(law: object) -> Iterator[list[tuple[float, float]]]:
         yield _points(edge[0], edge[1])
 
 
-def _poses(result: Result, predictor: Predictor, name: str) -> Chart:
+def _poses(result: Solved, predictor: Predictor, name: str) -> Chart:
     """Draws of the two-dimensional target at one context, beside the true answers."""
     place = len(result.test.context) // 2
     draws = predictor.law.sample((400,), torch.Generator().manual_seed(0))[:, place]
     truth = result.problem.branches(result.test.context[place : place + 1])[0]
     figure = canvas("shoulder (radians)", "elbow (radians)")
-    _dots(figure, draws[:, 0], draws[:, 1], "draws", MEASURED, 4)
-    _dots(figure, truth[:, 0], truth[:, 1], "true poses", LAW, 13)
-    figure.data[-1].marker.symbol = "x"
+    dots(figure, draws[:, 0].numpy(), draws[:, 1].numpy(), "draws", MEASURED, size=4, opacity=0.55)
+    dots(figure, truth[:, 0].numpy(), truth[:, 1].numpy(), "true poses", LAW, size=13, symbol="x")
     figures = result.figures[predictor.name]
     reading = f"NLL {figures['nll']:.2f} nats; {figures['branches']:.0%} of the poses have a mode, over all contexts."
     return Chart(name, predictor.name, figure, reading, f"Draws of {predictor.name} at one place of the hand.")
 
 
-def _coverage(result: Result, key: str) -> Chart:
+def _coverage(result: Solved, key: str) -> Chart:
     figure = canvas("nominal level", "share of targets inside the region")
     line(figure, [(0.0, 0.0), (1.0, 1.0)], "exact", QUIET, dash="dash")
     for predictor, colour in zip(result.predictors[:-1], _colours(), strict=True):
@@ -143,10 +141,3 @@ def _colours() -> Sequence[str]:
 
 def _points(x: Tensor, y: Tensor) -> list[tuple[float, float]]:
     return list(zip(x.tolist(), y.tolist(), strict=True))
-
-
-def _dots(figure: go.Figure, x: Tensor, y: Tensor, name: str, colour: str, size: int) -> None:
-    marker = {"color": colour, "size": size, "opacity": 0.55 if size < 10 else 1.0}
-    figure.add_scatter(
-        x=tidy(np.asarray(x)), y=tidy(np.asarray(y)), name=name, mode="markers", marker=marker, hoverinfo="skip"
-    )

@@ -1,11 +1,14 @@
 """The alignment experiment, from its scale to results.json and a page."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
-from jointlaw_papers.alignment import PROBLEMS, SCALES, TRUTH, Result, solve
+from jointlaw.report import FigureTable, Section
+from jointlaw_papers.alignment import PLANS, TRUTH, Solved, solve
 from jointlaw_papers.alignment_charts import charts, internals
-from jointlaw_papers.record import write_record
+from jointlaw_papers.experiment import Experiment
+
+Results = dict[str, Solved]
+"""Problem -> what came of it."""
 
 COLUMNS = {
     "nll": ("NLL (nats)", "{:.3f}"),
@@ -24,48 +27,23 @@ WORDS = {
     "arm": "Where must shoulder and elbow of a two-joint arm turn to put its hand at a place? Two poses do.",
 }
 
-INTRODUCTION = (
+QUESTION = (
     "A context has several right targets. What does each predictor say about them? Deterministic and single-Gaussian "
     "predictors stand between the branches; mixtures can follow them."
 )
 
 
-def reproduce(scale: str, folder: Path, seed: int = 111) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Run the experiment and write ``results.json`` and ``report.html``.
-
-    Args:
-        scale: smoke, cpu or paper.
-        folder: created; results that are there are replaced whole.
-        seed: of the data and of every fit.
-
-    Returns:
-        problem -> predictor -> figure -> value.
-
-    Raises:
-        ValueError: if the scale is unknown.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"alignment: expected scale to be one of {', '.join(SCALES)}, found {scale!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    results = {key: solve(problem(), SCALES[scale], seed) for key, problem in PROBLEMS.items()}
-    figures = {key: result.figures for key, result in results.items()}
-    command = f"jointlaw reproduce alignment --scale={scale} --seed={seed}"
-    parts = [_part(key, result) for key, result in results.items()]
-    essay = Essay("Ambiguous alignment", command, INTRODUCTION, parts)
-    write_record(folder, {"scale": scale, "seed": seed, **figures}, essay)
-    return figures
+def lines(results: Results) -> list[str]:
+    """One table per problem as lines of text."""
+    head = f"{'':26s}" + "".join(f"{heading:>20s}" for heading, _ in COLUMNS.values())
+    made = []
+    for key, result in results.items():
+        rows = (f"{name:26s}" + "".join(f"{cell:>20s}" for cell in cells) for name, *cells in _rows(result.figures))
+        made += ["", f"problem {key}", head, *rows]
+    return made
 
 
-def lines(figures: dict[str, dict[str, float | None]]) -> list[str]:
-    """One problem's figures as lines of text."""
-    head = "".join(f"{heading:>20s}" for heading, _ in COLUMNS.values())
-    return [
-        f"{'':26s}{head}",
-        *(f"{cells[0]:26s}" + "".join(f"{c:>20s}" for c in cells[1:]) for cells in _rows(figures)),
-    ]
-
-
-def table(result: Result) -> TableOfFigures:
+def table(result: Solved) -> FigureTable:
     """All figures of one problem, the true law last."""
     headings = ["predictor", *(heading for heading, _ in COLUMNS.values())]
     note = (
@@ -73,7 +51,7 @@ def table(result: Result) -> TableOfFigures:
         "branch is recovered where the law has a mode within three deviations of the noise; the scale error compares "
         f"the law's noise with the true one. No law can beat {TRUTH!r}, up to the luck of the test pairs."
     )
-    return TableOfFigures(f"Figures of problem {result.problem.name}", headings, _rows(result.figures), note)
+    return FigureTable(f"Figures of problem {result.problem.name}", headings, _rows(result.figures), note)
 
 
 def _rows(figures: dict[str, dict[str, float | None]]) -> list[list[str]]:
@@ -83,6 +61,26 @@ def _rows(figures: dict[str, dict[str, float | None]]) -> list[list[str]]:
     ]
 
 
-def _part(key: str, result: Result) -> Part:
-    plots = [*charts(result, key), *internals(result, key)]
-    return Part(key, f"Problem {result.problem.name}", WORDS[key], [table(result)], plots)
+def _sections(results: Results) -> Sequence[Section]:
+    return [
+        Section(
+            key,
+            f"Problem {result.problem.name}",
+            WORDS[key],
+            [table(result), *charts(result, key), *internals(result, key)],
+        )
+        for key, result in results.items()
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="alignment",
+    title="Ambiguous alignment",
+    question=QUESTION,
+    plans=PLANS,
+    solve=solve,
+    budget=lambda _: "",
+    figures=lambda results: {key: result.figures for key, result in results.items()},
+    sections=_sections,
+    lines=lines,
+)

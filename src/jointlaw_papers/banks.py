@@ -8,27 +8,24 @@ Trainings:
   with 3 seeds each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from jointlaw.banks import FIFO, Bank, Particles
-from jointlaw.data._samples import Data
-from jointlaw.evaluation._embed import embed
 from jointlaw.networks import MLP
-from jointlaw.objectives._contrastive import MoCo
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.training._datamodule import clean_views
-from jointlaw.training._learner import Learner
-from jointlaw.training._optimizers import SGD
+from jointlaw.objectives import MoCo
+from jointlaw.runs import Run, RunSettings, Setup
+from jointlaw.training import SGD
 from jointlaw.training.recipes import Method
 from jointlaw.types import Memory
-from jointlaw.views._makers import ViewSettings
-from jointlaw_papers.seeds import Found
+from jointlaw.views import ViewSettings
+from jointlaw_papers.experiment import Bench
+from jointlaw_papers.seeds import Found, gathered
 from jointlaw_papers.trials import Figures, Trial, carry_out
 
 
@@ -36,21 +33,12 @@ class Case(NamedTuple):
     """A bank.
 
     Attributes:
-        label: as it is shown.
-        options: of `Particles`; None is the queue.
+        label: what it is called on the page.
+        options: how `Particles` differ from their defaults; None is the queue.
     """
 
     label: str
-    options: Mapping[str, object] | None
-
-    def bank(self, size: int, width: int, temperature: float, seed: int) -> Bank:
-        """A new one, empty."""
-        return FIFO(size, width) if self.options is None else _particles(size, width, temperature, seed, self.options)
-
-
-def _particles(size: int, width: int, temperature: float, seed: int, options: Mapping[str, object]) -> Particles:
-    make: Callable[..., Particles] = Particles
-    return make(size, width, temperature, seed=seed, **options)
+    options: Mapping[str, Any] | None
 
 
 QUEUE, PUBLISHED, RANDOM = "queue", "particles", "thinned"
@@ -67,6 +55,29 @@ CASES: dict[str, Case] = {
 """The queue, the particles of the source, and these with one change each; the last one weighs nothing."""
 
 
+def with_bank(
+    *,
+    particles: Mapping[str, Any] | None = None,
+    size: int = 256,
+    temperature: float = 0.1,
+    momentum: float = 0.99,
+    seed: int = 0,
+) -> Method:
+    """MoCo with a queue, or with particles.
+
+    Args:
+        particles: how `Particles` differ from their defaults; None is a queue.
+        size: how many embeddings the bank holds.
+        temperature: that of the loss and of the particles' likelihood.
+        momentum: how slowly the moving-average network follows.
+        seed: determines which particles are resampled.
+    """
+    bank: Bank = FIFO(size, WIDTH)
+    if particles is not None:
+        bank = Particles(size, WIDTH, temperature, seed=seed, **particles)
+    return Method(MoCo(bank, temperature), two_layers, momentum)
+
+
 def two_layers(features: int) -> nn.Module:
     """The source's projector, 512-512-128, for a backbone of any width."""
     return MLP((features, 512, WIDTH))
@@ -76,16 +87,16 @@ WIDTH = 128
 
 
 @dataclass(frozen=True)
-class Scale:
+class BanksPlan:
     """How much of the experiment is run.
 
     Attributes:
         setup: data, encoder, optimiser and run.
-        seeds: of each bank.
+        seeds: how often each bank is trained.
         cases: names of the banks.
-        size: of the bank.
-        temperature: of the loss and of the particles.
-        momentum: of the moving-average network.
+        size: how many embeddings the bank holds.
+        temperature: that of the loss and of the particles' likelihood.
+        momentum: how slowly the moving-average network follows.
         labels: training samples that the probes are fitted to; None is all.
     """
 
@@ -102,23 +113,19 @@ class Scale:
         """Entries that compete for the bank's places: the bank and a batch."""
         return self.size + self.setup.run.batch
 
-    def trials(self, seed: int) -> list[tuple[str, Trial]]:
+    def trials(self, seed: int) -> list[Trial]:
         """Every bank with every seed; all banks' first seeds come first."""
-        return [(name, self._trial(name, seed + k)) for k in range(self.seeds) for name in self.cases]
+        return [self._trial(name, seed + k) for k in range(self.seeds) for name in self.cases]
 
     def _trial(self, name: str, seed: int) -> Trial:
-        case = CASES[name]
-
-        def method() -> Method:
-            bank = case.bank(self.size, WIDTH, self.temperature, seed)
-            return Method(MoCo(bank, self.temperature), two_layers, self.momentum)
-
-        loss = {"temperature": self.temperature, "momentum": self.momentum}
-        shared = {"size": self.size, **loss, "projector": f"512-{WIDTH}"}
-        options = {"bank": "queue"} if case.options is None else {"bank": "particles", **case.options}
-        return Trial(
-            f"{name}-s{seed}", method, self.setup, {**options, **shared}, seed, online=True, labels=self.labels
+        recipe = partial(
+            with_bank,
+            particles=CASES[name].options,
+            size=self.size,
+            temperature=self.temperature,
+            momentum=self.momentum,
         )
+        return Trial(f"{name}-s{seed}", name, recipe, self.setup, seed, self.labels)
 
 
 CIFAR_VIEWS = ViewSettings(
@@ -126,18 +133,23 @@ CIFAR_VIEWS = ViewSettings(
 )
 """The source's views: crops of torchvision's default sizes, flips, colour jitter (.4, .4, .4, .1), grey-scale."""
 
-SCALES = {
-    "smoke": Scale(
-        Setup(data="digits", encoder="mlp", run=Run(epochs=2, threads=1, precision="32")), seeds=1, labels=200
+PLANS = {
+    "smoke": BanksPlan(
+        Setup(data="digits", encoder="mlp", run=RunSettings(epochs=2, threads=1, precision="32")), seeds=1, labels=200
     ),
-    "cpu": Scale(
-        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=4)),
+    "cpu": BanksPlan(
+        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=RunSettings(epochs=4)),
         cases=(QUEUE, PUBLISHED, "postponed", "tempered", "aged", RANDOM),
         labels=20_000,
     ),
-    "paper": Scale(
+    "paper": BanksPlan(
         Setup(
-            data="cifar10", download=True, encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=1000)
+            data="cifar10",
+            download=True,
+            encoder="resnet18",
+            views=CIFAR_VIEWS,
+            optimizer=SGD(),
+            run=RunSettings(epochs=1000),
         ),
     ),
 }
@@ -150,34 +162,36 @@ the source's text lost; the linear probe is fitted to its optimum instead of for
 """
 
 
-def run(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> dict[str, Found]:
-    """Train and judge every bank with every seed.
+class BanksResult(NamedTuple):
+    """What came of the experiment.
 
-    Args:
-        scale: how much.
-        folder: of the experiment; what is there already is not done again.
-        seed: the first.
-        say: is told of each trial.
+    Attributes:
+        plan: what was done.
+        found: bank -> its trials.
     """
-    pairs = scale.trials(seed)
-    done = carry_out([trial for _, trial in pairs], folder, say, lambda learner, data: inside(learner, data, scale))
-    rows = zip(pairs, done, strict=True)
-    kept = [(name, one) for (name, _), one in rows]
-    return {case: Found(CASES[case].label, [one for name, one in kept if name == case]) for case in scale.cases}
+
+    plan: BanksPlan
+    found: dict[str, Found[Case]]
+
+
+def solve(plan: BanksPlan, bench: Bench) -> BanksResult:
+    """Train and judge every bank with every seed."""
+    done = carry_out(plan.trials(bench.seed), plan.setup.load_data(), bench, inside)
+    return BanksResult(plan, gathered({name: CASES[name] for name in plan.cases}, done))
 
 
 ROWS = 2_000
 """Held-out samples that stand for queries; they also tell the class of what is in the bank."""
 
 
-def inside(learner: Learner, data: Data, scale: Scale) -> Figures:
-    """What a trained learner's bank holds, by class."""
-    objective, label = learner.objective, data.held_out.label[:ROWS]
+def inside(run: Run) -> Figures:
+    """What a trained run's bank holds, by class."""
+    objective, held_out = run.learner.objective, run.data.held_out
+    label = held_out.label[:ROWS]
     if not isinstance(objective, MoCo) or not bool((label >= 0).all()):
         return {}
-    some = data.held_out.take(torch.arange(len(label)))
-    views = clean_views(some, scale.setup.view_maker(data), scale.setup.run.batch)
-    return classes_inside(objective.bank.read(), embed(learner, views).embeddings, label, scale.temperature)
+    queries = run.embedder.clean(held_out.take(torch.arange(len(label)))).embeddings
+    return classes_inside(objective.bank.read(), queries, label, objective.temperature)
 
 
 @torch.no_grad()

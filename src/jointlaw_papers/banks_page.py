@@ -1,21 +1,18 @@
 """The banks experiment, from its scale to results.json and a page."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Sequence
 
-from jointlaw.report._essay import Essay, Part, TableOfFigures
-from jointlaw_papers.banks import PUBLISHED, QUEUE, RANDOM, SCALES, Scale, run
-from jointlaw_papers.record import write_record
-from jointlaw_papers.seeds import Found, difference, head, points, roughness, tail, verdict
-from jointlaw_papers.seeds_page import findings_part, over_run, probed
-from jointlaw_papers.trials import interval
-
-BACKBONE, PROJECTOR, NEIGHBOURS = "probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy"
+from jointlaw.report import FigureTable, Section
+from jointlaw_papers.banks import PLANS, PUBLISHED, QUEUE, RANDOM, BanksResult, solve
+from jointlaw_papers.experiment import Experiment
+from jointlaw_papers.seeds import difference, head, interval, plural, points, roughness, tail, verdict
+from jointlaw_papers.seeds_page import PROBE, Course, findings_section, over_run, probed
+from jointlaw_papers.trials import BACKBONE, NEIGHBOURS, PROJECTOR
 
 THEIRS = {QUEUE: 0.7808, PUBLISHED: 0.8199}
 """Linear probes on CIFAR-10 after 1,000 epochs. Source: Huang (2026), arXiv 2603.26799, section 5.2.1."""
 
-INTRODUCTION = (
+QUESTION = (
     "A small memory of past embeddings gives the negatives of a contrastive loss. A queue forgets by age; particles "
     "stay for as long as they explain new queries. Which learns better features, and what helps the one that trails?"
 )
@@ -29,65 +26,23 @@ CHANGES = {
 }
 """Bank -> what is changed."""
 
-Results = Mapping[str, Found]
 
-
-def reproduce(scale: str, folder: Path, seed: int, say: Callable[[str], None]) -> dict[str, object]:
-    """Run the experiment and write ``results.json`` and ``report.html``.
-
-    Args:
-        scale: smoke, cpu or paper.
-        folder: created; trainings that are there already are not done again.
-        seed: the first of each bank's seeds.
-        say: is told of each training.
-
-    Returns:
-        ``scale``, ``seed``, ``banks`` (name -> figures of each seed) and ``findings``.
-
-    Raises:
-        ValueError: if the scale is unknown, or the folder holds trainings of another one.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"banks: expected scale to be one of {', '.join(SCALES)}, found {scale!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    found = run(SCALES[scale], folder, seed, say)
-    banks = {name: [one.figures for one in bank.done] for name, bank in found.items()}
-    results: dict[str, object] = {
-        "scale": scale,
-        "seed": seed,
-        "banks": banks,
-        "findings": findings(found, SCALES[scale]),
-    }
-    write_record(folder, results, _essay(scale, seed, found))
-    return results
-
-
-def findings(found: Results, scale: Scale) -> list[str]:
+def findings(result: BanksResult) -> list[str]:
     """What the figures say, in sentences; every word is computed from them."""
-    made = [_against_queue(found), _sample_size(found, scale), _loss(found), _negatives(found), _variants(found)]
+    made = [part(result) for part in (_against_queue, _sample_size, _loss, _negatives, _variants)]
     return [sentence for sentence in made if sentence]
 
 
-def _essay(name: str, seed: int, found: Results) -> Essay:
-    scale = SCALES[name]
-    run_of, seeds = scale.setup.run, "one seed" if scale.seeds == 1 else f"{scale.seeds} seeds"
-    budget = (
-        f" Here: {scale.setup.data}, encoder {scale.setup.encoder}, {run_of.epochs:,} epochs in batches of "
-        f"{run_of.batch}, a bank of {scale.size}, temperature {scale.temperature:g}, {seeds}. "
-        f"{probed(scale.labels)}Intervals hold 95 % (Student's t over seeds), each by itself."
+def _budget(result: BanksResult) -> str:
+    plan, settings = result.plan, result.plan.setup.run
+    return (
+        f"Here: {plan.setup.data}, encoder {plan.setup.encoder}, {settings.epochs:,} epochs in batches of "
+        f"{settings.batch}, a bank of {plan.size}, temperature {plan.temperature:g}, {plural(plan.seeds, 'seed')}. "
+        f"{probed(plan.labels)}Intervals hold 95 % (Student's t over seeds), each by itself."
     )
-    parts = [
-        findings_part(findings(found, scale)),
-        _figures(found, scale),
-        _variants_part(found),
-        _inside(found, scale),
-        _course(found),
-    ]
-    command = f"jointlaw reproduce banks --scale={name} --seed={seed}"
-    return Essay("Particles against the queue", command, INTRODUCTION + budget, parts)
 
 
-def _figures(found: Results, scale: Scale) -> Part:
+def _figures(result: BanksResult) -> Section:
     headings = ("bank", "backbone", "in the paper", "projector", "neighbours", "loss, last quarter", "seconds")
     rows = [
         [
@@ -99,22 +54,22 @@ def _figures(found: Results, scale: Scale) -> Part:
             _number(tail(one.curve("train/loss"))),
             one.text("seconds", "{:.0f}"),
         ]
-        for name, one in found.items()
+        for name, one in result.found.items()
     ]
     note = (
         "In the paper: CIFAR-10, ResNet-18, 1,000 epochs; only the gap between its two figures can be compared. Losses "
-        f"(nats) of different banks differ in their negatives, too: harder ones make them higher. {scale.seeds} "
-        f"{'seed' if scale.seeds == 1 else 'seeds'}."
+        "(nats) of different banks differ in their negatives, too: harder ones make them higher. Means over "
+        f"{plural(result.plan.seeds, 'seed')}."
     )
-    sheet = TableOfFigures("Figures", headings, rows, note)
-    return Part("figures", "Figures", "Linear probes, neighbours and loss of each bank.", [sheet])
+    sheet = FigureTable("Figures", headings, rows, note)
+    return Section("figures", "Figures", "Linear probes, neighbours and loss of each bank.", [sheet])
 
 
-def _variants_part(found: Results) -> Part:
+def _variants_section(result: BanksResult) -> Section:
     headings = ("bank", "against the queue", "", "against published", "")
     rows = []
-    for name, one in found.items():
-        gaps = [difference(one, found[other], BACKBONE) for other in (QUEUE, PUBLISHED)]
+    for name, one in result.found.items():
+        gaps = [difference(one, result.found[other], BACKBONE) for other in (QUEUE, PUBLISHED)]
         cells = [
             ("–", "") if name == other else (points(gap), verdict(gap))
             for other, gap in zip((QUEUE, PUBLISHED), gaps, strict=True)
@@ -124,68 +79,61 @@ def _variants_part(found: Results) -> Part:
         "Points of the backbone's linear probe against the queue and the particles as published, seed by seed. "
         "Level: the interval of the mean difference holds zero, or there is one seed only."
     )
-    sheet = TableOfFigures("Differences", headings, rows, note)
-    said = "; ".join(CHANGES[name] for name in found if name in CHANGES)
+    sheet = FigureTable("Differences", headings, rows, note)
+    said = "; ".join(CHANGES[name] for name in result.found if name in CHANGES)
     introduction = f"The particles as published (multinomial resampling at every step) with one change each: {said}."
-    return Part("variants", "What helps", introduction, [sheet])
+    return Section("variants", "What helps", introduction, [sheet])
 
 
-def _inside(found: Results, scale: Scale) -> Part:
+def _inside(result: BanksResult) -> Section:
     headings = ("bank", "sample size", "age", "in use", "classes", "own class", "own class, even")
     rows = []
-    for one in found.values():
+    for one in result.found.values():
         curves = {key: tail(one.curve(f"train/{key}")) for key in ("ess", "age", "distinct")}
-        share = None if curves["ess"] is None else curves["ess"] / scale.pool
+        share = None if curves["ess"] is None else curves["ess"] / result.plan.pool
         cells = [_number(share, "{:.0%}"), _number(curves["age"], "{:.1f}"), _number(curves["distinct"], "{:.0%}")]
-        inside = [one.text("bank.classes", "{:.1f}"), one.text("bank.own"), one.text("bank.own.even")]
-        rows.append([one.label, *cells, *inside])
+        shares = [one.text("bank.classes", "{:.1f}"), one.text("bank.own"), one.text("bank.own.even")]
+        rows.append([one.label, *cells, *shares])
     note = (
         "Effective sample size as a share of the pool, slots in use, mean age in updates: over the last quarter of "
-        "training. Classes: effective "
-        "number of classes in the bank, by weight. Own class: the share of a query's negatives, weighed as in the "
-        "loss, that are of its own class, and the same if all negatives pulled alike. A negative's class is taken from "
-        "the held-out query next to it, which favours the own class; compare banks, not with other figures."
+        "training. Classes: the effective number of classes in the bank, by weight. Own class: the share of a query's "
+        "negatives, weighed as in the loss, that are of its own class, and the same if all negatives pulled alike. A "
+        "negative counts as of the class of the held-out query nearest to it, which makes the shares of the own class "
+        "too high: compare banks with one another, not with other figures."
     )
-    sheet = TableOfFigures("Inside the bank", headings, rows, note)
-    return Part("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
+    sheet = FigureTable("Inside the bank", headings, rows, note)
+    return Section("inside", "What the banks hold", "Concentration, age and classes of the negatives.", [sheet])
 
 
-COURSE = (
-    (
-        "probe",
-        "Probe over the run",
-        "probe/backbone",
-        ("accuracy (%)", 100.0),
-        "Accuracy of the linear probe that learns beside the run, on held-out samples.",
-    ),
-    ("loss", "Loss over the run", "train/loss", ("loss (nats)", 1.0), "Harder negatives raise the loss."),
-    (
+COURSES = (
+    PROBE,
+    Course("loss", "Loss over the run", "train/loss", "loss (nats)", "Harder negatives raise the loss."),
+    Course(
         "ess",
         "Effective sample size",
         "train/ess",
-        ("particles", 1.0),
-        "Of the pool of bank and batch, before resampling. A fall: the weight gathers on few particles.",
+        "particles",
+        "Of the pool of bank and batch, before resampling. Where it falls, the weight gathers on few particles.",
     ),
-    ("age", "Age of the bank", "train/age", ("mean age (updates)", 1.0), "How stale the negatives are."),
-    (
+    Course("age", "Age of the bank", "train/age", "mean age (updates)", "How stale the negatives are."),
+    Course(
         "distinct",
         "Slots in use",
         "train/distinct",
-        ("share of the bank (%)", 100.0),
-        "Clones share a slot: few slots in use means many copies of few particles.",
+        "share of the bank (%)",
+        "Copies of a particle share a slot: few slots in use mean many copies of few particles.",
+        100.0,
     ),
 )
-"""Name, heading, metric, axis and caption of each chart."""
 
 
-def _course(found: Results) -> Part:
-    banks = list(found.values())
-    plots = [over_run(name, title, banks, key, axis, reading) for name, title, key, axis, reading in COURSE]
-    return Part("course", "Over the run", "Means over seeds.", plots=plots)
+def _course(result: BanksResult) -> Section:
+    plots = [over_run(course, list(result.found.values())) for course in COURSES]
+    return Section("course", "Over the run", "Means over seeds.", plots)
 
 
-def _against_queue(found: Results) -> str:
-    gap = difference(found[PUBLISHED], found[QUEUE], BACKBONE)
+def _against_queue(result: BanksResult) -> str:
+    gap = difference(result.found[PUBLISHED], result.found[QUEUE], BACKBONE)
     if gap is None:
         return ""
     theirs = 100 * (THEIRS[PUBLISHED] - THEIRS[QUEUE])
@@ -196,20 +144,22 @@ def _against_queue(found: Results) -> str:
     )
 
 
-def _sample_size(found: Results, scale: Scale) -> str:
-    curve = found[PUBLISHED].curve("train/ess")
+def _sample_size(result: BanksResult) -> str:
+    curve = result.found[PUBLISHED].curve("train/ess")
     early, late = head(curve), tail(curve)
     if early is None or late is None:
         return ""
     course = "falls" if late < 0.95 * early else "rises" if late > 1.05 * early else "stays"
     return (
-        f"The effective sample size {course} from {early / scale.pool:.0%} of the pool in the first quarter to "
-        f"{late / scale.pool:.0%} in the last; in the paper it falls as clusters form."
+        f"The effective sample size {course} from {early / result.plan.pool:.0%} of the pool in the first quarter to "
+        f"{late / result.plan.pool:.0%} in the last; in the paper it falls as clusters form."
     )
 
 
-def _loss(found: Results) -> str:
-    rough = {name: [roughness(one.curve("train/loss")) for one in found[name].done] for name in (QUEUE, PUBLISHED)}
+def _loss(result: BanksResult) -> str:
+    rough = {
+        name: [roughness(one.curve("train/loss")) for one in result.found[name].done] for name in (QUEUE, PUBLISHED)
+    }
     pairs = [(a, b) for a, b in zip(rough[QUEUE], rough[PUBLISHED], strict=True) if a is not None and b is not None]
     if not pairs:
         return ""
@@ -222,9 +172,9 @@ def _loss(found: Results) -> str:
     )
 
 
-def _negatives(found: Results) -> str:
-    own = [found[name].mean("bank.own") for name in (QUEUE, PUBLISHED)]
-    classes = [found[name].mean("bank.classes") for name in (QUEUE, PUBLISHED)]
+def _negatives(result: BanksResult) -> str:
+    own = [result.found[name].mean("bank.own") for name in (QUEUE, PUBLISHED)]
+    classes = [result.found[name].mean("bank.classes") for name in (QUEUE, PUBLISHED)]
     if None in own or None in classes:
         return ""
     return (
@@ -233,19 +183,43 @@ def _negatives(found: Results) -> str:
     )
 
 
-def _variants(found: Results) -> str:
-    others = [name for name in found if name not in (QUEUE, PUBLISHED)]
-    gaps = {name: difference(found[name], found[PUBLISHED], BACKBONE) for name in others}
+def _variants(result: BanksResult) -> str:
+    others = [name for name in result.found if name not in (QUEUE, PUBLISHED)]
+    gaps = {name: difference(result.found[name], result.found[PUBLISHED], BACKBONE) for name in others}
     said = {"beats": "Better than", "trails": "Worse than", "level": "Level with"}
     groups = {word: [name for name in others if verdict(gaps[name]) == word] for word in said}
 
     def named(names: list[str]) -> str:
-        return ", ".join(f"{found[name].label} ({points(gaps[name])} points)" for name in names)
+        return ", ".join(f"{result.found[name].label} ({points(gaps[name])} points)" for name in names)
 
     parts = [f"{said[word]} the particles as published: {named(names)}." for word, names in groups.items() if names]
-    end = "Where the random bank helps as much, it is the weighting that costs."
+    end = "The random bank weighs nothing: where it helps as much, weighing by likelihood is what costs accuracy."
     return " ".join([*parts, *([end] if RANDOM in groups["beats"] else [])])
 
 
 def _number(value: float | None, form: str = "{:.3f}") -> str:
     return "–" if value is None else form.format(value)
+
+
+def _results(result: BanksResult) -> dict[str, object]:
+    return {"banks": {name: bank.figures for name, bank in result.found.items()}, "findings": findings(result)}
+
+
+def _sections(result: BanksResult) -> Sequence[Section]:
+    return [
+        findings_section(findings(result)),
+        *(part(result) for part in (_figures, _variants_section, _inside, _course)),
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="banks",
+    title="Particles against the queue",
+    question=QUESTION,
+    plans=PLANS,
+    solve=solve,
+    budget=_budget,
+    figures=_results,
+    sections=_sections,
+    lines=lambda result: [f"  {sentence}" for sentence in findings(result)],
+)

@@ -12,26 +12,22 @@ Trainings:
 - ``paper``: 8 methods at 3 rates for 20 epochs of CIFAR-10 with a ResNet-18, then 3 seeds of 200 epochs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from jointlaw.data._samples import Data
-from jointlaw.evaluation._embed import embed
-from jointlaw.evaluation._probes import linear_probe
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.training._datamodule import clean_views
-from jointlaw.training._learner import Learner
-from jointlaw.training._optimizers import SGD, AdamW
+from jointlaw.evaluation import linear_probe
+from jointlaw.runs import Run, RunSettings, Setup
+from jointlaw.training import SGD, AdamW
 from jointlaw.training.recipes import RECIPES, Method
 from jointlaw_papers.banks import CIFAR_VIEWS, WIDTH, two_layers
-from jointlaw_papers.seeds import Found
-from jointlaw_papers.trials import Done, Figures, Trial, bound, carry_out
+from jointlaw_papers.experiment import Bench
+from jointlaw_papers.seeds import Found, gathered, plural
+from jointlaw_papers.trials import Done, Figures, Trial, carry_out
 
 VALIDATION = "validation.accuracy"
 
@@ -40,20 +36,27 @@ class Case(NamedTuple):
     """A method.
 
     Attributes:
-        label: as it is shown.
+        label: what it is called on the page.
         recipe: its name.
-        options: of the recipe, where they are not its defaults.
+        options: where the recipe's options are not its defaults.
     """
 
     label: str
     recipe: str
-    options: Mapping[str, object]
+    options: Mapping[str, Any]
 
-    def method(self, seed: int) -> Method:
-        """Objective and the projector that all have in common; the seed is that of resampled particles."""
-        make = RECIPES[self.recipe]
-        drawn = {"seed": seed} if "seed" in signature(make).parameters else {}
-        return make(**self.options, **drawn, width=WIDTH)._replace(projector=two_layers)
+
+def small_projector(*, method: str, options: Mapping[str, Any], seed: int = 0) -> Method:
+    """A recipe with the projector that all methods have in common.
+
+    Args:
+        method: name of the recipe.
+        options: where the recipe's options are not its defaults.
+        seed: determines which particles are resampled, for the recipe that has some.
+    """
+    make = RECIPES[method]
+    drawn = {"seed": seed} if "seed" in signature(make).parameters else {}
+    return make(**options, **drawn, width=WIDTH)._replace(projector=two_layers)
 
 
 BANK = 4096
@@ -73,14 +76,14 @@ CASES: dict[str, Case] = {
 
 
 @dataclass(frozen=True)
-class Scale:
+class BaselinesPlan:
     """How much of the experiment is run.
 
     Attributes:
         setup: data, encoder, optimiser (its rate is searched) and run.
         rates: learning rates that each method may choose from.
         search: epochs of the search.
-        seeds: of each method at its rate.
+        seeds: how often each method is trained at its rate.
         cases: names of the methods.
         labels: training samples that the probes are fitted to; None is all.
     """
@@ -97,53 +100,46 @@ class Scale:
         """Of a training at the chosen rate."""
         return self.setup.run.epochs or self.search
 
-    def searches(self, seed: int) -> list[tuple[str, float, Trial]]:
+    def searches(self, seed: int) -> list[Trial]:
         """Every method at every rate, with the first seed."""
-        return [(name, rate, self._trial(name, rate, seed, self.search)) for name in self.cases for rate in self.rates]
+        return [self._trial(name, rate, seed, self.search) for name in self.cases for rate in self.rates]
 
-    def trials(self, chosen: Mapping[str, float], seed: int) -> list[tuple[str, Trial]]:
+    def trials(self, chosen: Mapping[str, float], seed: int) -> list[Trial]:
         """Every method at its chosen rate with every seed; all methods' first seeds come first."""
-        return [
-            (name, self._trial(name, chosen[name], seed + k, self.epochs))
-            for k in range(self.seeds)
-            for name in self.cases
-        ]
+        return [self._trial(one, chosen[one], seed + k, self.epochs) for k in range(self.seeds) for one in self.cases]
 
     def _trial(self, name: str, rate: float, seed: int, epochs: int) -> Trial:
         case = CASES[name]
         optimizer = AdamW() if self.setup.optimizer is None else self.setup.optimizer
-        run_of = replace(self.setup.run, epochs=epochs)
-        setup = replace(self.setup, optimizer=replace(optimizer, learning_rate=rate), run=run_of)
-        facts = {"recipe": case.recipe, **bound(RECIPES[case.recipe], **case.options, width=WIDTH), "projector": 512}
-        return Trial(
-            f"{name}-lr{rate:g}-e{epochs}-s{seed}",
-            partial(case.method, seed),
-            setup,
-            facts,
-            seed,
-            online=True,
-            labels=self.labels,
-        )
+        budget = replace(self.setup.run, epochs=epochs)
+        setup = replace(self.setup, optimizer=replace(optimizer, learning_rate=rate), run=budget)
+        recipe = partial(small_projector, method=case.recipe, options=case.options)
+        return Trial(f"{name}-lr{rate:g}-e{epochs}-s{seed}", name, recipe, setup, seed, self.labels)
 
 
-SCALES = {
-    "smoke": Scale(
-        Setup(data="digits", encoder="mlp", run=Run(epochs=1, threads=1, precision="32")),
+PLANS = {
+    "smoke": BaselinesPlan(
+        Setup(data="digits", encoder="mlp", run=RunSettings(epochs=1, threads=1, precision="32")),
         rates=(5e-4, 2e-3),
         search=1,
         seeds=1,
         cases=("simclr", "moco", "smc-gmje", "gmje"),
         labels=200,
     ),
-    "cpu": Scale(
-        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=2)),
+    "cpu": BaselinesPlan(
+        Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=RunSettings(epochs=2)),
         rates=(7e-4, 2e-3, 6e-3),
         search=2,
         labels=20_000,
     ),
-    "paper": Scale(
+    "paper": BaselinesPlan(
         Setup(
-            data="cifar10", download=True, encoder="resnet18", views=CIFAR_VIEWS, optimizer=SGD(), run=Run(epochs=200)
+            data="cifar10",
+            download=True,
+            encoder="resnet18",
+            views=CIFAR_VIEWS,
+            optimizer=SGD(),
+            run=RunSettings(epochs=200),
         ),
         rates=(0.02, 0.06, 0.18),
         search=20,
@@ -159,53 +155,45 @@ banks hold 4,096; VICReg has the projector of all; the linear probe is fitted to
 """
 
 
-class Outcome(NamedTuple):
+class BaselinesResult(NamedTuple):
     """What came of the experiment.
 
     Attributes:
+        plan: what was done.
         searched: method -> rate -> accuracy on validation samples.
         chosen: method -> rate.
         found: method -> trials at that rate.
     """
 
+    plan: BaselinesPlan
     searched: dict[str, dict[float, float]]
     chosen: dict[str, float]
-    found: dict[str, Found]
+    found: dict[str, Found[Case]]
 
 
-def run(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> Outcome:
-    """Search each method's rate, then train and judge it with every seed.
-
-    Args:
-        scale: how much.
-        folder: of the experiment; what is there already is not done again.
-        seed: the first.
-        say: is told of each trial.
-    """
-
-    def extra(learner: Learner, data: Data) -> Figures:
-        return validated(learner, data, scale.setup, seed, scale.labels)
-
-    searches = scale.searches(seed)
-    say(f"search: {len(scale.rates)} rates for each of {len(scale.cases)} methods")
-    tried = carry_out([trial for _, _, trial in searches], folder, say, extra)
-    searched: dict[str, dict[float, float]] = {name: {} for name in scale.cases}
-    for (name, rate, _), one in zip(searches, tried, strict=True):
-        searched[name][rate] = _accuracy(one)
+def solve(plan: BaselinesPlan, bench: Bench) -> BaselinesResult:
+    """Search each method's rate, then train and judge it with every seed."""
+    data, validate = plan.setup.load_data(), partial(validated, seed=bench.seed, labels=plan.labels)
+    bench.say(f"search: {len(plan.rates)} rates for each of {len(plan.cases)} methods")
+    searched: dict[str, dict[float, float]] = {name: {} for name in plan.cases}
+    for one in carry_out(plan.searches(bench.seed), data, bench, validate):
+        searched[one.trial.case][_rate(one)] = _accuracy(one)
     chosen = {name: max(rates, key=lambda rate: rates[rate]) for name, rates in searched.items()}
-    pairs = scale.trials(chosen, seed)
-    say(f"at the chosen rates: {scale.seeds} {'seed' if scale.seeds == 1 else 'seeds'} of each method")
-    done = carry_out([trial for _, trial in pairs], folder, say, extra)
-    kept = [(name, one) for (name, _), one in zip(pairs, done, strict=True)]
-    found = {case: Found(CASES[case].label, [one for name, one in kept if name == case]) for case in scale.cases}
-    return Outcome(searched, chosen, found)
+    bench.say(f"at the chosen rates: {plural(plan.seeds, 'seed')} of each method")
+    done = carry_out(plan.trials(chosen, bench.seed), data, bench, validate)
+    return BaselinesResult(plan, searched, chosen, gathered({name: CASES[name] for name in plan.cases}, done))
+
+
+def _rate(done: Done) -> float:
+    optimizer = done.trial.setup.optimizer
+    return 0.0 if optimizer is None else optimizer.learning_rate
 
 
 def _accuracy(done: Done) -> float:
     value = done.figures.get(VALIDATION)
     if value is None:
         raise ValueError(
-            f"{done.workspace.folder}: expected {VALIDATION} among its results, found none: it was trained for another "
+            f"{done.folder}: expected {VALIDATION} among its results, found none: it was trained for another "
             "purpose. Choose another --folder."
         )
     return value
@@ -215,15 +203,15 @@ FITTED, JUDGED = 10_000, 5_000
 """Training samples that the validation probe is fitted to, and judged on; of fewer, two thirds and the rest."""
 
 
-def validated(learner: Learner, data: Data, setup: Setup, seed: int, labels: int | None = None) -> Figures:
+def validated(run: Run, seed: int, labels: int | None = None) -> Figures:
     """Accuracy of a linear probe on training samples that it was not fitted to, by which a rate is chosen.
 
     The encoder has seen their images, as it has those of all training samples, but labels only ever reach the probe,
     at most ``labels`` of them.
     """
-    order = torch.randperm(len(data.probe), generator=torch.Generator().manual_seed(seed))
+    source = run.data.train
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
     fitted = min(FITTED, labels or FITTED, len(order) * 2 // 3)
-    parts = (order[:fitted], order[fitted : fitted + min(JUDGED, len(order) - fitted)])
-    views, batch = setup.view_maker(data), setup.run.batch
-    train, test = (embed(learner, clean_views(data.probe.take(part), views, batch)) for part in parts)
+    rows = (order[:fitted], order[fitted : fitted + min(JUDGED, len(order) - fitted)])
+    train, test = (run.embedder.clean(source.take(part)) for part in rows)
     return {VALIDATION: linear_probe(train.features, train.label, test.features, test.label, seed=seed).accuracy}

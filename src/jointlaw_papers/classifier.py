@@ -1,6 +1,5 @@
 """A small classifier of images, whose features samples are compared in."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -8,9 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from jointlaw.data._samples import Source
-from jointlaw.densities._descend import descend
-from jointlaw.generation._decoder import batches_of
+from jointlaw.data import Source
+from jointlaw.densities import descend
 from jointlaw.networks import ConvEncoder
 
 _ROWS = 1024  # images at a time: bounds the memory, does not change the values
@@ -20,8 +18,8 @@ class Classifier(nn.Module):
     """The small convolutional encoder and a linear layer; images come as uint8 ``[B, C, H, W]``.
 
     Args:
-        channels: of the images.
-        classes: C.
+        channels: how many the images have.
+        classes: how many there are, C.
         width: channels of the first convolution.
     """
 
@@ -77,9 +75,9 @@ def train_classifier(source: Source, path: Path, epochs: int, seed: int = 0) -> 
     def loss(index: Tensor) -> Tensor:
         return nn.functional.cross_entropy(classifier(source.read(index)), source.label[index])
 
-    batch, index = batches_of(128, len(source)), torch.arange(len(source))
-    descend(loss, classifier.parameters(), index, epochs=epochs, lr=2e-3, batch=batch, seed=seed)
-    part = path.with_suffix(".part")
-    save_file({name: value.contiguous() for name, value in classifier.state_dict().items()}, part, how)
-    os.replace(part, path)
+    index = torch.arange(len(source))
+    descend(loss, classifier.parameters(), index, epochs=epochs, lr=2e-3, batch=128, seed=seed)
+    draft = path.with_suffix(".draft")
+    save_file({name: value.contiguous() for name, value in classifier.state_dict().items()}, draft, how)
+    draft.replace(path)
     return classifier.eval()

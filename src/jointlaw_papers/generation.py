@@ -11,36 +11,25 @@ their size; samples are measured.
 """
 
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from jointlaw.data._samples import Data
-from jointlaw.densities.em._estimator import ConvergenceWarning, ExpectationMaximization
-from jointlaw.densities.em._fit import fit_gaussian
-from jointlaw.evaluation._joint import representations
-from jointlaw.generation._decoder import (
-    Decoding,
-    Trained,
-    load_decoder,
-    reconstruction_error,
-    save_decoder,
-    train_decoder,
-)
-from jointlaw.generation._quality import geometry, imbalance, memorisation, overlap, shares
-from jointlaw.laws._gaussian import JointGaussian
-from jointlaw.laws._mixture import JointMixture
-from jointlaw.objectives._gmje import GMJE
-from jointlaw.training._learner import Learner
+from jointlaw.data import Data
+from jointlaw.densities import fit_gaussian
+from jointlaw.densities.em import ConvergenceWarning, ExpectationMaximization
+from jointlaw.evaluation import Which
+from jointlaw.generation import TrainedDecoder, imbalance, latent_geometry, memorisation, overlap
+from jointlaw.laws import JointGaussian, JointMixture
+from jointlaw.objectives import GMJE, Objective
 from jointlaw_papers.classifier import Classifier, train_classifier
-from jointlaw_papers.generation_scales import Scale, trials
-from jointlaw_papers.trials import Done, Interval, carry_out, interval, trained
+from jointlaw_papers.experiment import Bench
+from jointlaw_papers.generation_plans import GenerationPlan, trials
+from jointlaw_papers.seeds import Interval, interval
+from jointlaw_papers.trials import BACKBONE, Done, carry_out
 
 Latent = JointGaussian | JointMixture
-
 
 ITERATIONS = 20
 """Of expectation-maximisation, at most: the source's number."""
@@ -56,9 +45,9 @@ class Ground(NamedTuple):
 
     Attributes:
         classifier: whose features they are compared in.
-        features: of real held-out images ``[J, F]``: ``judged`` of them, or half of what there are.
+        features: its features ``[J, F]`` of J real held-out images: as many as are judged, or half of what there are.
         rest: positions of as many other held-out images.
-        share: of each class among the training images.
+        share: how frequent each class is among the training images.
         train: pixels of training images ``[N, P]``, in shares of full brightness.
         held_out: pixels of the real held-out images ``[J, P]``.
     """
@@ -75,17 +64,17 @@ class Encoded(NamedTuple):
     """A trained encoder with its decoder.
 
     Attributes:
-        name: of the method.
-        learner: frozen.
-        decoder: of its embeddings.
+        name: what the method is called on the page.
+        objective: the method's objective, trained.
+        decoder: turns its embeddings back into images.
         train: clean embeddings of the training images.
-        held_out: of the held-out ones.
+        held_out: clean embeddings of the held-out images.
         figures: ``probe`` (linear, of the backbone) and ``mse`` of the decoder on held-out images.
     """
 
     name: str
-    learner: Learner
-    decoder: Trained
+    objective: Objective
+    decoder: TrainedDecoder
     train: Tensor
     held_out: Tensor
     figures: dict[str, float | None]
@@ -95,7 +84,7 @@ class Sampled(NamedTuple):
     """A law, its samples and their figures.
 
     Attributes:
-        name: of method and law.
+        name: what method and law are called on the page.
         encoder: the method.
         law: over embeddings ``[D]``; None for real images.
         latent: a set of samples ``[J, D]``.
@@ -111,99 +100,89 @@ class Sampled(NamedTuple):
     figures: dict[str, Interval | None]
 
 
-class Result(NamedTuple):
+class GenerationResult(NamedTuple):
     """All that was found.
 
     Attributes:
-        scale: of the experiment.
+        plan: what was done.
+        seed: determines trainings, fits and draws.
         encoded: the encoders.
         sampled: their laws, after the real images.
-        accuracy: of the classifier, on held-out images.
+        accuracy: how many held-out images the classifier names rightly, as a share.
     """
 
-    scale: Scale
+    plan: GenerationPlan
+    seed: int
     encoded: list[Encoded]
     sampled: list[Sampled]
     accuracy: float
 
 
-def solve(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> Result:
-    """Train what is not trained yet, fit the laws, draw and judge.
-
-    Args:
-        scale: of the experiment.
-        folder: trainings, decoders and the classifier are kept in it.
-        seed: of everything.
-        say: is told what is going on.
-    """
-    done = carry_out(trials(scale, seed), folder, say)
-    data = done[0].trial.setup.load_data()
-    say("classifier")
-    classifier = train_classifier(data.train, folder / "classifier.safetensors", scale.classifier_epochs, seed)
-    ground = _ground(classifier, data, scale, seed)
-    sampled = [_real(data, ground, seed)]
-    encoded = []
+def solve(plan: GenerationPlan, bench: Bench) -> GenerationResult:
+    """Train what is not trained yet, fit the laws, draw and judge; decoders and the classifier are kept, too."""
+    seed, planned = bench.seed, trials(plan, bench.seed)
+    data = planned[0].setup.load_data()
+    done = carry_out(planned, data, bench)
+    bench.say("classifier")
+    classifier = train_classifier(data.train, bench.folder / "classifier.safetensors", plan.classifier_epochs, seed)
+    ground = _ground(classifier, data, plan, seed)
+    sampled, encoded = [_real(data, ground, seed)], []
     for one in done:
-        say(f"{one.trial.name}: decoder")
-        encoder = _encoded(one, scale, seed)
+        bench.say(f"{one.trial.name}: decoder")
+        encoder = _encoded(one, data, plan, seed)
         encoded.append(encoder)
         sampled.append(_decoded(encoder, ground))
-        for name, law in laws(encoder, scale, seed).items():
-            say(f"{name}: samples")
-            sampled.append(_sampled(name, encoder, law, ground, scale, seed))
-    return Result(scale, encoded, sampled, classifier.accuracy(data.held_out))
+        for name, law in laws(encoder, plan, seed).items():
+            bench.say(f"{name}: samples")
+            sampled.append(_sampled(name, encoder, law, ground, (plan.draws, seed)))
+    return GenerationResult(plan, seed, encoded, sampled, classifier.accuracy(data.held_out))
 
 
-def laws(encoder: Encoded, scale: Scale, seed: int) -> dict[str, Latent]:
+def laws(encoder: Encoded, plan: GenerationPlan, seed: int) -> dict[str, Latent]:
     """The laws over an encoder's embeddings that are drawn from, by name."""
-    chosen = torch.randperm(len(encoder.train), generator=torch.Generator().manual_seed(seed))[: scale.fitted]
+    chosen = torch.randperm(len(encoder.train), generator=torch.Generator().manual_seed(seed))[: plan.fitted]
     z = encoder.train[chosen]
     found: dict[str, Latent] = {}
-    if isinstance(encoder.learner.objective, GMJE):
-        found[f"{encoder.name}, its prototypes"] = encoder.learner.objective.density().marginal(scale.width)
+    if isinstance(encoder.objective, GMJE):
+        found[f"{encoder.name}, its prototypes"] = encoder.objective.density().marginal(plan.width)
     if encoder.name == "GJE":
         found["GJE, one Gaussian"] = fit_gaussian(encoder.train)
-    em = ExpectationMaximization(scale.components, iterations=ITERATIONS, floor=1e-5, seed=seed)
+    em = ExpectationMaximization(plan.components, iterations=ITERATIONS, floor=1e-5, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the source stops after as many
         found[f"{encoder.name}, mixture afterwards"] = em.fit(z).law
     return found
 
 
-def _ground(classifier: Classifier, data: Data, scale: Scale, seed: int) -> Ground:
+def _ground(classifier: Classifier, data: Data, plan: GenerationPlan, seed: int) -> Ground:
     order = torch.randperm(len(data.held_out), generator=torch.Generator().manual_seed(seed))
-    count = min(scale.judged, len(order) // 2)
+    count = min(plan.judged, len(order) // 2)
     real, rest = data.held_out.read(order[:count].sort().values), order[count : 2 * count].sort().values
     train = data.train.read(_some(len(data.train), REFERENCE, seed))
-    share = shares(data.train.label, int(data.train.label.max()) + 1)
+    share = torch.bincount(data.train.label).double() / len(data.train)
     return Ground(classifier, classifier.read(real)[0], rest, share, _pixels(train), _pixels(real))
 
 
-def _encoded(done: Done, scale: Scale, seed: int) -> Encoded:
-    learner, data = trained(done)
-    setup, path = done.trial.setup, done.workspace.folder / "decoder.safetensors"
-    views = setup.view_maker(data)
-    train, held_out = (
-        representations(learner, source, views, setup.run.batch, "embeddings") for source in (data.train, data.held_out)
-    )
-    how = Decoding("embeddings", scale.decoder_epochs, seed=seed)
-    if not path.exists():
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        save_decoder(path, train_decoder(train.to(device), data.train, how))
-    decoder = load_decoder(path)
-    if decoder.how != how:
-        raise ValueError(f"{path}: expected {how}, found {decoder.how}. Delete the file, or choose another folder.")
-    mse = reconstruction_error(decoder.decoder, held_out, data.held_out)
-    figures = {"probe": done.figures["probe.backbone.accuracy"], "mse": mse}
-    return Encoded(done.trial.name, learner, decoder, train, held_out, figures)
+def _encoded(done: Done, data: Data, plan: GenerationPlan, seed: int) -> Encoded:
+    run = done.run(data)
+    train, held_out = (run.embedder.clean(source).embeddings for source in (data.train, data.held_out))
+    if "decoder.mse" not in done.figures:
+        run.decode(which=Which.embeddings, epochs=plan.decoder_epochs, seed=seed)
+    decoder, mse = run.decoder, run.workspace.read_results()["decoder.mse"]
+    if (decoder.settings.epochs, decoder.settings.seed) != (plan.decoder_epochs, seed):
+        raise ValueError(f"{done.folder}: expected a decoder of this plan, found {decoder.settings}. Choose another.")
+    figures = {"probe": done.figures[BACKBONE], "mse": mse}
+    return Encoded(done.trial.name, run.learner.objective, decoder, train, held_out, figures)
 
 
-def _sampled(name: str, encoder: Encoded, law: Latent, ground: Ground, scale: Scale, seed: int) -> Sampled:
-    size = geometry(law)
+def _sampled(name: str, encoder: Encoded, law: Latent, ground: Ground, draws: tuple[int, int]) -> Sampled:
+    """Several sets of samples of a law; ``draws`` are their number and seed."""
+    count, seed = draws
+    size = latent_geometry(law)
     fixed = {"log_det": size.log_det, "variance": size.variance, "spread": size.spread}
     fixed["nll"] = -law.log_prob(encoder.held_out).double().mean().item()
     sets = []
-    for draw in range(scale.draws):
+    for draw in range(count):
         with torch.no_grad():
             latent = law.sample((len(ground.rest),), torch.Generator().manual_seed(1000 * seed + draw))
         latent = encoder.decoder.surface(latent)

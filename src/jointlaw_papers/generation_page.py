@@ -1,21 +1,16 @@
 """The generation experiment, from its scale to results.json and a page."""
 
 import math
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 
-import numpy as np
-import plotly.graph_objects as go
 import torch
 
-from jointlaw.report._canvas import LAW, QUIET, Chart, canvas, tidy
-from jointlaw.report._essay import Essay, Part, Picture, TableOfFigures
-from jointlaw.report._grid import tiled
-from jointlaw.report._pictures import png
-from jointlaw_papers.generation import Result, Sampled, solve
-from jointlaw_papers.generation_scales import SCALES
-from jointlaw_papers.record import write_record
-from jointlaw_papers.trials import Interval
+from jointlaw.report import Chart, FigureTable, Picture, Section, tiled
+from jointlaw.report.drawing import LAW, QUIET, canvas, dots
+from jointlaw_papers.experiment import Experiment
+from jointlaw_papers.generation import GenerationResult, Sampled, solve
+from jointlaw_papers.generation_plans import PLANS
+from jointlaw_papers.seeds import Interval
 
 SHAPE = {
     "log_det": ("mean log det", "{:.1f}"),
@@ -50,42 +45,13 @@ PAPER_WIDTH = 128
 SHOWN = 64
 """Images of a grid."""
 
-INTRODUCTION = (
+QUESTION = (
     "Does a latent law that is learned with the encoder give better samples than one fitted afterwards? Three "
     "encoders, a decoder each, and draws from their laws."
 )
 
 
-def reproduce(
-    scale: str, folder: Path, seed: int = 111, say: Callable[[str], None] = lambda _: None
-) -> dict[str, dict[str, float | None]]:
-    """Run the experiment and write ``results.json`` and ``report.html``.
-
-    Args:
-        scale: smoke, cpu or paper.
-        folder: created; trainings that it holds are not done again.
-        seed: of trainings, fits and draws.
-        say: is told what is going on.
-
-    Returns:
-        law -> figure -> mean over sets of samples, and ``figure_half`` the half-width of its 95 % interval.
-
-    Raises:
-        ValueError: if the scale is unknown, or the folder holds another experiment.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"generation: expected scale to be one of {', '.join(SCALES)}, found {scale!r}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    result = solve(SCALES[scale], folder, seed, say)
-    found = figures(result)
-    facts = {"scale": scale, "seed": seed, "classifier_accuracy": result.accuracy}
-    command = f"jointlaw reproduce generation --scale={scale} --seed={seed}"
-    essay = Essay("Generation", command, INTRODUCTION, parts(result, seed))
-    write_record(folder, {**facts, **found, "paper": PAPER}, essay)
-    return found
-
-
-def figures(result: Result) -> dict[str, dict[str, float | None]]:
+def figures(result: GenerationResult) -> dict[str, dict[str, float | None]]:
     """Figures of encoders and laws as plain numbers."""
     found: dict[str, dict[str, float | None]] = {one.name: dict(one.figures) for one in result.encoded}
     for one in result.sampled:
@@ -98,62 +64,61 @@ def figures(result: Result) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def lines(found: dict[str, dict[str, float | None]]) -> list[str]:
-    """The figures as lines of text."""
+def lines(result: GenerationResult) -> list[str]:
+    """The figures of laws and images as lines of text."""
     columns = {**SHAPE, **MERIT}
     head = "".join(f"{heading:>24s}" for heading, _ in columns.values())
+    found = figures(result)
     rows = [
-        f"{name:34s}" + "".join(f"{_text(row.get(key), form):>24s}" for key, (_, form) in columns.items())
-        for name, row in found.items()
-        if "precision" in row
+        f"{one.name:34s}" + "".join(f"{_text(found[one.name].get(k), form):>24s}" for k, (_, form) in columns.items())
+        for one in result.sampled
     ]
     return [f"{'':34s}{head}", *rows]
 
 
-def parts(result: Result, seed: int) -> list[Part]:
+def sections(result: GenerationResult) -> Sequence[Section]:
     """The page's sections."""
     drawn = [one for one in result.sampled if one.law is not None]
     return [
-        Part("laws", "The laws", _width_words(result), [shape_table(result), claim_table(result)]),
-        Part(
+        Section("laws", "The laws", _width_words(result), [shape_table(result), claim_table(result)]),
+        Section(
             "samples",
             "Samples",
             f"At most {SHOWN} of each law's samples, decoded; in the first picture, real images.",
-            [merit_table(result)],
-            pictures=[_grid(one) for one in result.sampled],
+            [merit_table(result), *(_grid(one) for one in result.sampled)],
         ),
-        Part(
+        Section(
             "maps",
             "Where samples fall",
             "Embeddings of held-out images and draws from the law, in one t-SNE map each. Draws should fall where "
             "embeddings lie, and on all of them.",
-            plots=[_map(one, result, seed) for one in drawn],
+            [_map(one, result) for one in drawn],
         ),
-        Part("encoders", "Encoders and decoders", "What the laws had to work with.", [encoder_table(result)]),
+        Section("encoders", "Encoders and decoders", "What the laws had to work with.", [encoder_table(result)]),
     ]
 
 
-def shape_table(result: Result) -> TableOfFigures:
+def shape_table(result: GenerationResult) -> FigureTable:
     """Table 2 of the source: measured, then theirs."""
     headings = ["law", *(heading for heading, _ in SHAPE.values())]
     rows = [_row(one.name, one.figures, SHAPE) for one in result.sampled if one.law is not None]
-    rows.append(_isotropic("isotropic about random directions, width", result.scale.width))
+    rows.append(_isotropic("isotropic about random directions, width", result.plan.width))
     for name, values in PAPER.items():
         rows.append([f"paper: {name}", *(_text(values.get(key), form) for key, (_, form) in SHAPE.items())])
     rows.append(_isotropic("isotropic about random directions, paper's width", PAPER_WIDTH))
     note = (
-        f"Components' covariances in embedding units, width {result.scale.width} here and probably {PAPER_WIDTH} in "
+        f"Components' covariances in embedding units, width {result.plan.width} here and probably {PAPER_WIDTH} in "
         "the paper. Log dets of different widths are not comparable. Spread: mean distance between prototypes; random "
         "directions are √2 apart. NLL of held-out embeddings: lower is better, between laws of one encoder only."
     )
-    return TableOfFigures("Size and spread of the laws", headings, rows, note)
+    return FigureTable("Size and spread of the laws", headings, rows, note)
 
 
-def merit_table(result: Result) -> TableOfFigures:
+def merit_table(result: GenerationResult) -> FigureTable:
     """What the samples are worth."""
     headings = ["samples", *(heading for heading, _ in MERIT.values())]
     rows = [_row(one.name, one.figures, MERIT) for one in result.sampled]
-    scale = result.scale
+    scale = result.plan
     note = (
         f"{len(result.sampled[0].images):,} images against as many held-out ones, means over {scale.draws} sets of "
         "samples with 95 % intervals. The first four (Naeem et al. 2020) in the features of a classifier (accuracy "
@@ -163,19 +128,19 @@ def merit_table(result: Result) -> TableOfFigures:
         "many real ones, which raises density above 1 and lowers recall. One training of each "
         "encoder: the intervals do not tell how much trainings differ."
     )
-    return TableOfFigures("Figures of the samples", headings, rows, note)
+    return FigureTable("Figures of the samples", headings, rows, note)
 
 
-def encoder_table(result: Result) -> TableOfFigures:
+def encoder_table(result: GenerationResult) -> FigureTable:
     """Probes and decoders."""
     rows = [
         [one.name, _text(one.figures["probe"], "{:.1%}"), _text(one.figures["mse"], "{:.5f}")] for one in result.encoded
     ]
     note = "Squared error of decoded held-out images, in squared shares of full brightness."
-    return TableOfFigures("Encoders", ("encoder", "linear probe", "decoder error"), rows, note)
+    return FigureTable("Encoders", ("encoder", "linear probe", "decoder error"), rows, note)
 
 
-def claim_table(result: Result) -> TableOfFigures:
+def claim_table(result: GenerationResult) -> FigureTable:
     """The paper's claims, and whether they hold here."""
     by_name = {one.name: one.figures for one in result.sampled}
     ours, one, after = by_name[PROTOTYPES], by_name[GAUSSIAN], by_name[AFTERWARDS]
@@ -193,7 +158,7 @@ def claim_table(result: Result) -> TableOfFigures:
         ],
     ]
     note = "The paper judges samples by eye. One training each: small differences may be luck."
-    return TableOfFigures("Claims", ("claim", "GMJE, its prototypes", "the other", "here"), rows, note)
+    return FigureTable("Claims", ("claim", "GMJE, its prototypes", "the other", "here"), rows, note)
 
 
 def _compared(ours: dict[str, Interval | None], theirs: dict[str, Interval | None], key: str) -> tuple[str, str, str]:
@@ -211,7 +176,7 @@ def _isotropic(name: str, width: int) -> list[str]:
     return [f"{name} {width}", *(_text(values.get(key), form) for key, (_, form) in SHAPE.items())]
 
 
-def _width_words(result: Result) -> str:
+def _width_words(result: GenerationResult) -> str:
     trace = next(one.figures["variance"] for one in result.sampled if one.name == PROTOTYPES)
     here = "" if trace is None else f" Here a component of GMJE has {trace.mean:.3f} of the sphere's 1."
     theirs = ", ".join(_text(value, SHAPE[key][1]) for key, value in PAPER[PROTOTYPES].items())
@@ -236,30 +201,28 @@ def _text(value: float | None, form: str) -> str:
 
 def _grid(one: Sampled) -> Picture:
     images = one.images[torch.linspace(0, len(one.images) - 1, min(SHOWN, len(one.images))).long()]
-    grid = png(tiled(images.numpy(), columns=8))
+    grid = tiled(images.numpy(), columns=8)
     value = one.figures["density"]
     density = "" if value is None else f" Density {value.mean:.3f} (real images: about 1)."
     return Picture(one.name, grid, f"{len(images)} images.{density}", f"A grid of images: {one.name}.")
 
 
-def _map(one: Sampled, result: Result, seed: int) -> Chart:
+def _map(one: Sampled, result: GenerationResult) -> Chart:
     from sklearn.manifold import TSNE
 
-    encoder = next(encoder for encoder in result.encoded if encoder.name == one.encoder)
-    real, sampled = result.scale.mapped
-    order = torch.randperm(len(encoder.held_out), generator=torch.Generator().manual_seed(seed))[:real]
-    points = torch.cat([encoder.held_out[order], one.latent[:sampled]]).numpy()
-    plane = TSNE(perplexity=min(30, len(points) // 4), init="pca", random_state=seed).fit_transform(points)
+    held_out = next(encoder.held_out for encoder in result.encoded if encoder.name == one.encoder)
+    count, sampled = result.plan.mapped
+    real = held_out[torch.randperm(len(held_out), generator=torch.Generator().manual_seed(result.seed))[:count]]
+    points = torch.cat([real, one.latent[:sampled]]).numpy()
+    layout = TSNE(perplexity=min(30, len(points) // 4), init="pca", random_state=result.seed)
+    plane = layout.fit_transform(points).round(1)
     figure = canvas("", "")
-    for rows, name, colour in ((plane[: len(order)], "held-out images", QUIET), (plane[len(order) :], "draws", LAW)):
-        x, y = (tidy(np.round(column, 1)) for column in rows.T)
-        trace = go.Scatter(x=x, y=y, name=name, mode="markers", marker={"size": 4, "color": colour, "opacity": 0.7})
-        figure.add_trace(trace)
+    for rows, name, colour in ((plane[: len(real)], "held-out images", QUIET), (plane[len(real) :], "draws", LAW)):
+        dots(figure, rows[:, 0], rows[:, 1], name, colour, size=4, opacity=0.7)
     figure.update_xaxes(showticklabels=False)
     figure.update_yaxes(showticklabels=False)
-    share = _among(encoder.held_out[order], one.latent[:sampled])
     reading = (
-        f"{share:.0%} of the draws have another draw, not an image, as their nearest "
+        f"{_among(real, one.latent[:sampled]):.0%} of the draws have another draw, not an image, as their nearest "
         "neighbour in the embedding space; half would be as good as real."
     )
     name = one.name.replace(",", "").replace(" ", "-")
@@ -273,3 +236,20 @@ def _among(real: torch.Tensor, drawn: torch.Tensor) -> float:
     among = torch.cdist(drawn, drawn)
     among.fill_diagonal_(math.inf)
     return (among.amin(1) < torch.cdist(drawn, real[:count]).amin(1)).double().mean().item()
+
+
+def _results(result: GenerationResult) -> dict[str, object]:
+    return {"classifier_accuracy": result.accuracy, **figures(result), "paper": PAPER}
+
+
+EXPERIMENT = Experiment(
+    name="generation",
+    title="Generation",
+    question=QUESTION,
+    plans=PLANS,
+    solve=solve,
+    budget=lambda _: "",
+    figures=_results,
+    sections=sections,
+    lines=lines,
+)

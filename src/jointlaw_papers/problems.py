@@ -28,7 +28,7 @@ class Problem:
     """A context, a branch chosen with equal probability, and a target on that branch with Gaussian noise.
 
     Attributes:
-        name: as it is shown.
+        name: what it is called on the page.
         branches: contexts ``[N, c]`` to the true targets of all branches ``[N, M, d]``.
         contexts: draws ``[N, c]``.
         grid: N test contexts ``[N, c]``, evenly spread.

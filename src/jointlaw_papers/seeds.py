@@ -1,21 +1,85 @@
 """What several seeds of one setting say together, and whether two settings can be told apart."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from jointlaw_papers.trials import Done, Figures, Interval, interval
+from scipy.stats import t as student
+
+from jointlaw_papers.trials import Done, Figures
 
 Curve = list[tuple[float, float]]
 
 
-class Measured:
-    """Something with the same figures of several seeds.
+class Interval(NamedTuple):
+    """A mean over seeds with the half-width of its 95 % interval (Student's t); no half-width for one seed.
 
     Attributes:
-        figures: of each seed.
+        mean: the mean of the values.
+        half: half the interval's width, or None.
+        seeds: how many values there were.
     """
 
-    figures: Sequence[Figures]
+    mean: float
+    half: float | None
+    seeds: int
+
+    def text(self, form: str = "{:.1%}") -> str:
+        """Such as ``89.3% ± 0.4%``."""
+        return form.format(self.mean) + ("" if self.half is None else " ± " + form.format(self.half))
+
+
+def interval(values: Iterable[float | None]) -> Interval | None:
+    """The mean over the values that exist, with its interval; None if there are none.
+
+    >>> interval([1.0, 2.0, 3.0]).text("{:.2f}")
+    '2.00 ± 2.48'
+    """
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    mean = sum(found) / len(found)
+    if len(found) == 1:
+        return Interval(mean, None, 1)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in found) / (len(found) - 1))
+    half = float(student.ppf(0.975, len(found) - 1)) * deviation / math.sqrt(len(found))
+    return Interval(mean, half, len(found))
+
+
+class Setting(Protocol):
+    """What is compared, such as a method: it has a label, as it is shown."""
+
+    @property
+    def label(self) -> str:
+        """As it is shown."""
+
+
+Case = TypeVar("Case", bound=Setting)
+
+
+@dataclass(frozen=True, eq=False)
+class Found(Generic[Case]):
+    """What came of one setting.
+
+    Attributes:
+        case: the setting.
+        done: its trials, one per seed, in the order of seeds.
+    """
+
+    case: Case
+    done: Sequence[Done]
+
+    @property
+    def label(self) -> str:
+        """Of the setting, as it is shown."""
+        return self.case.label
+
+    @property
+    def figures(self) -> list[Figures]:
+        """Of each seed."""
+        return [one.figures for one in self.done]
 
     def values(self, key: str) -> list[float | None]:
         """A figure of each seed."""
@@ -35,20 +99,6 @@ class Measured:
         found = self.interval(key)
         return "–" if found is None else found.text(form)
 
-
-class Found(Measured):
-    """What came of one setting.
-
-    Args:
-        label: as it is shown.
-        done: its trials, one per seed, in the order of seeds.
-    """
-
-    def __init__(self, label: str, done: Sequence[Done]) -> None:
-        self.label = label
-        self.done = done
-        self.figures = [one.figures for one in done]
-
     def curve(self, key: str) -> Curve:
         """Mean over seeds of a logged metric, at the steps that all seeds logged; empty if there are none."""
         curves = [dict(one.curve(key)) for one in self.done]
@@ -56,7 +106,17 @@ class Found(Measured):
         return [(step, sum(curve[step] for curve in curves) / len(curves)) for step in steps]
 
 
-def difference(one: Measured, other: Measured, key: str) -> Interval | None:
+def gathered(cases: Mapping[str, Case], done: Sequence[Done]) -> dict[str, Found[Case]]:
+    """Finished trials by their setting."""
+    return {name: Found(case, [one for one in done if one.trial.case == name]) for name, case in cases.items()}
+
+
+def plural(count: int, noun: str) -> str:
+    """Such as "1 epoch" and "1,000 epochs"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def difference(one: Found[Case], other: Found[Case], key: str) -> Interval | None:
     """``one`` minus ``other``, seed by seed, with the interval of the mean difference."""
     pairs = zip(one.values(key), other.values(key), strict=True)
     return interval(a - b for a, b in pairs if a is not None and b is not None)

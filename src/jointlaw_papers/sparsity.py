@@ -7,24 +7,21 @@ Trainings (settings, some of them with several seeds):
 - ``paper``: 114 of 1,000 epochs of ImageNet-100 with a ResNet-50.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from jointlaw.data._samples import Data, Source, Stored
-from jointlaw.evaluation import _sparsity as sparsity
-from jointlaw.evaluation._embed import embed
-from jointlaw.evaluation._probes import linear_probe
-from jointlaw.runs._setup import Run, Setup
-from jointlaw.training._datamodule import clean_views
-from jointlaw.training._learner import Learner
-from jointlaw.training._optimizers import LARS
-from jointlaw.views._makers import ViewSettings
-from jointlaw_papers.seeds import Measured
+from jointlaw.data import Data, Source, Stored
+from jointlaw.evaluation import l0, linear_probe
+from jointlaw.runs import Run, RunSettings, Setup
+from jointlaw.training import LARS
+from jointlaw.views import ViewSettings
+from jointlaw_papers.experiment import Bench
+from jointlaw_papers.seeds import Found, gathered
 from jointlaw_papers.sparsity_cases import BASELINES, FAMILIES, Case, Dial, baseline, ours, published
-from jointlaw_papers.trials import Extra, Figures, Trial, carry_out, fewer_labels
+from jointlaw_papers.trials import Extra, Figures, Trial, carry_out, fewer
 
 
 @dataclass(frozen=True)
@@ -32,8 +29,8 @@ class Elsewhere:
     """Other data for the encoders.
 
     Attributes:
-        name: as it is shown.
-        spec: as ``--data`` has it.
+        name: what they are called on the page.
+        spec: what ``--data`` calls them.
         turned: by a quarter, so that data serve as others than themselves.
     """
 
@@ -41,9 +38,9 @@ class Elsewhere:
     spec: str
     turned: bool = False
 
-    def load(self, setup: Setup, like: Data) -> Data:
-        """Read the data in the shape of those a learner was trained on."""
-        other = setup.load_other(self.spec, like)
+    def load(self, setup: Setup, shape: tuple[int, ...]) -> Data:
+        """Read the data in the shape of the samples that a learner was trained on."""
+        other = setup.load_like(self.spec, shape)
         if not self.turned:
             return other
         train, held_out, probe = (_turned(source) for source in (other.train, other.held_out, other.probe))
@@ -60,12 +57,12 @@ REFERENCE, SPARSE = Dial(1, 0), Dial(1, -1)
 
 
 @dataclass(frozen=True)
-class Scale:
+class SparsityPlan:
     """How much of the experiment is run.
 
     Attributes:
         setup: data, encoder, optimiser and run.
-        width: of the embeddings and of the projector's hidden layers.
+        width: that of the embeddings and of the projector's hidden layers.
         grid: dials in the library's form.
         published: dials in the published form too.
         count: slices of the published form.
@@ -73,9 +70,9 @@ class Scale:
         compared: the dial of the parts on slices.
         ablated: the dial of the ablations.
         baselines: recipes.
-        repeated: dials of the grid and recipes that have ``seeds`` seeds.
-        repeated_published: dials of the published form that have them.
-        seeds: of these.
+        repeated: dials of the grid, and recipes, that are trained with several seeds.
+        repeated_published: dials of the published form that are, too.
+        seeds: how many these are trained with.
         labels: training samples that the probes are fitted to; None is all.
         elsewhere: data for the transfer.
         caution: what a reader must know of the budget.
@@ -116,17 +113,15 @@ class Scale:
         several |= {published(dial, self.count).name for dial in self.repeated_published}
         return self.seeds if case.name in several else 1
 
-    def trials(self, seed: int) -> list[tuple[Case, Trial]]:
+    def trials(self, seed: int) -> list[Trial]:
         """Every case with every seed, the first seed of all cases first."""
         made = [(k, case) for k in range(self.seeds) for case in self.cases().values() if k < self.seeds_of(case)]
-        return [(case, self._trial(case, seed + k)) for k, case in made]
+        return [self._trial(case, seed + k) for k, case in made]
 
     def _trial(self, case: Case, seed: int) -> Trial:
-        other = ", ".join(f"{place.name}={place.spec}" for place in self.elsewhere)
-        facts = {**case.facts, "width": self.width, "hidden": self.width, "elsewhere": other}
-        return Trial(
-            f"{case.name}-s{seed}", lambda: case.method(self.width, seed), self.setup, facts, seed, labels=self.labels
-        )
+        facts = {"elsewhere": ", ".join(f"{place.name}={place.spec}" for place in self.elsewhere)}
+        recipe = case.recipe(self.width)
+        return Trial(f"{case.name}-s{seed}", case.name, recipe, self.setup, seed, self.labels, facts)
 
 
 LOCATIONS = (1.0, 0.5, 0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0)
@@ -137,8 +132,8 @@ OF_THE_TABLE = (Dial(2, 0), Dial(2, 1), Dial(1, 0.25), Dial(1, -3))
 
 DIGITS = Elsewhere("digits", "digits")
 
-SMOKE = Scale(
-    setup=Setup(data="digits", encoder="mlp", run=Run(epochs=1, batch=128, threads=1, precision="32")),
+SMOKE = SparsityPlan(
+    setup=Setup(data="digits", encoder="mlp", run=RunSettings(epochs=1, batch=128, threads=1, precision="32")),
     width=64,
     grid=(Dial(1, 0), Dial(1, -1)),
     published=(Dial(1, -1),),
@@ -152,8 +147,8 @@ SMOKE = Scale(
     caution="Trainings this short learn nothing of worth: this scale shows that everything runs, not what holds.",
 )
 
-CPU = Scale(
-    setup=Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=Run(epochs=1, batch=128)),
+CPU = SparsityPlan(
+    setup=Setup(data="fashion-mnist", download=True, encoder="conv-fast", run=RunSettings(epochs=1, batch=128)),
     width=512,
     grid=(
         *(Dial(1, loc) for loc in LOCATIONS),
@@ -180,7 +175,7 @@ IMAGENET_VIEWS = ViewSettings(
     size=224, blur=0.5, solarise=0.1, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), blur_kernel=23
 )
 
-PAPER = Scale(
+PAPER = SparsityPlan(
     setup=Setup(
         data="folder:data/imagenet100",
         download=True,  # of the data of the transfer
@@ -189,7 +184,7 @@ PAPER = Scale(
         small_stem=False,
         views=IMAGENET_VIEWS,
         optimizer=LARS(learning_rate=0.165 * 128 / 256, trust=0.02, clip=True),
-        run=Run(epochs=1000, batch=128),
+        run=RunSettings(epochs=1000, batch=128),
     ),
     width=2048,
     grid=(*(Dial(p, loc, s) for s in ("GN", "RGN") for p in SHAPES for loc in LOCATIONS), Dial(1, 0.25)),
@@ -202,7 +197,7 @@ PAPER = Scale(
     seeds=3,
 )
 
-SCALES = {"smoke": SMOKE, "cpu": CPU, "paper": PAPER}
+PLANS = {"smoke": SMOKE, "cpu": CPU, "paper": PAPER}
 """What is run.
 
 Source of the paper's scale: Kuang et al. (2026), arXiv 2602.01456, and the authors' ImageNet-100 configuration.
@@ -211,58 +206,83 @@ projector and budget (theirs 400 epochs for VICReg and SimCLR); the data of the 
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Found(Measured):
-    """What came of a case.
+class SparsityResult(NamedTuple):
+    """What came of the experiment.
 
     Attributes:
-        case: what was trained.
-        figures: of each seed.
+        plan: what was done.
+        found: name of a case -> its trials.
     """
 
-    case: Case
-    figures: list[Figures]
+    plan: SparsityPlan
+    found: dict[str, Found[Case]]
+
+    @property
+    def dials(self) -> list[Found[Case]]:
+        """The dials in the library's form, by scale and shape, from dense to sparse."""
+        ordered = sorted(self.plan.grid, key=lambda dial: (dial.scale, dial.p, -dial.loc))
+        return [self.found[ours(dial).name] for dial in ordered]
+
+    @property
+    def published(self) -> list[Found[Case]]:
+        """The dials in the published form."""
+        return [self.found[published(dial, self.plan.count).name] for dial in self.plan.published]
+
+    @property
+    def baselines(self) -> list[Found[Case]]:
+        """The other methods."""
+        return [self.found[recipe] for recipe in self.plan.baselines]
+
+    @property
+    def ablated(self) -> list[Found[Case]]:
+        """The four ablations, the method itself first; see ``COMBINATIONS``."""
+        return [self.found[ours(self.plan.ablated, features=f, target=t).name] for f, t in COMBINATIONS]
+
+    @property
+    def sliced(self) -> list[tuple[int, Found[Case]]]:
+        """The published form by its number of slices."""
+        counts = sorted({*self.plan.counts, self.plan.count})
+        return [(count, self.found[published(self.plan.compared, count).name]) for count in counts]
+
+    @property
+    def compared(self) -> Found[Case]:
+        """The library's form at the dial of the parts on slices."""
+        return self.found[ours(self.plan.compared).name]
+
+    def family(self, name: str) -> Found[Case]:
+        """The published form with slices of a family."""
+        return self.found[published(self.plan.compared, self.plan.count, name).name]
 
 
-def run(scale: Scale, folder: Path, seed: int, say: Callable[[str], None]) -> dict[str, Found]:
-    """Train and judge everything, and gather the figures by case.
-
-    Args:
-        scale: how much.
-        folder: of the experiment; what is there already is not done again.
-        seed: the first.
-        say: is told of each trial.
-    """
-    pairs = scale.trials(seed)
-    done = carry_out([trial for _, trial in pairs], folder, say, transfer(scale))
-    found = {name: Found(case, []) for name, case in scale.cases().items()}
-    for (case, _), one in zip(pairs, done, strict=True):
-        found[case.name].figures.append(one.figures)
-    return found
+COMBINATIONS = ((True, True), (True, False), (False, True), (False, False))
+"""Whether features and law are rectified."""
 
 
-def transfer(scale: Scale) -> Extra:
-    """Linear probes of a trained learner on other data, and how sparse their embeddings are (clean training samples).
+def solve(plan: SparsityPlan, bench: Bench) -> SparsityResult:
+    """Train and judge everything, and gather the figures by case."""
+    data = plan.setup.load_data()
+    done = carry_out(plan.trials(bench.seed), data, bench, transfer(plan, data.train.shape))
+    return SparsityResult(plan, gathered(plan.cases(), done))
+
+
+def transfer(plan: SparsityPlan, shape: tuple[int, ...]) -> Extra:
+    """Linear probes of a trained run on other data, and how sparse their embeddings are (clean training samples).
 
     Figures: ``held_out``, and for each place ``transfer.NAME.backbone``, ``.projector``, ``.l0`` and ``.held_out``.
     """
-    setup = scale.setup
+    places = {place.name: fewer(place.load(plan.setup, shape), plan.labels) for place in plan.elsewhere}
 
-    def measure(learner: Learner, data: Data) -> Figures:
-        views = setup.view_maker(data)
-        figures: Figures = {"held_out": float(len(data.held_out))}
-        for place in scale.elsewhere:
-            other = fewer_labels(place.load(setup, data), scale.labels)
-            train, test = (
-                embed(learner, clean_views(part, views, setup.run.batch)) for part in (other.probe, other.held_out)
-            )
+    def measure(run: Run) -> Figures:
+        figures: Figures = {"held_out": float(len(run.data.held_out))}
+        for name, other in places.items():
+            train, test = (run.embedder.clean(part) for part in (other.probe, other.held_out))
             backbone = linear_probe(train.features, train.label, test.features, test.label)
             projector = linear_probe(train.embeddings, train.label, test.embeddings, test.label)
             figures |= {
-                f"transfer.{place.name}.backbone": backbone.accuracy,
-                f"transfer.{place.name}.projector": projector.accuracy,
-                f"transfer.{place.name}.l0": sparsity.l0(train.embeddings),
-                f"transfer.{place.name}.held_out": float(len(test)),
+                f"transfer.{name}.backbone": backbone.accuracy,
+                f"transfer.{name}.projector": projector.accuracy,
+                f"transfer.{name}.l0": l0(train.embeddings),
+                f"transfer.{name}.held_out": float(len(test)),
             }
         return figures
 

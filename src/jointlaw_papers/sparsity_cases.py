@@ -1,16 +1,13 @@
 """What the sparsity experiment compares: dials in the library's and in the published form, and other methods."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
-from jointlaw.functional._families import Eigen, LowerEigen, Slices, Uniform
-from jointlaw.functional._targets import TwoSample
 from jointlaw.laws import RectifiedGeneralizedGaussian
-from jointlaw.regularizers import default_slices
+from jointlaw.regularizers import Eigen, LowerEigen, Slices, TwoSample, Uniform
 from jointlaw.training.recipes import RECIPES, Method
-from jointlaw.training.recipes._laws import rectified_law, rectified_lpjepa
-from jointlaw_papers.trials import bound
 
 
 class Dial(NamedTuple):
@@ -29,7 +26,7 @@ class Dial(NamedTuple):
     @property
     def law(self) -> RectifiedGeneralizedGaussian:
         """The law of one unit, in float64."""
-        law = rectified_law(None, self.loc, self.p, self.scale)
+        law = RectifiedGeneralizedGaussian.unit_variance(self.p, self.loc, after_rectifier=self.scale == "RGN")
         return RectifiedGeneralizedGaussian(law.p.double(), law.loc.double(), law.scale.double())
 
     @property
@@ -59,18 +56,33 @@ class Case:
     """What is trained, but for data, network and seed.
 
     Attributes:
-        name: of its folder.
-        label: as it is shown.
-        method: makes objective and projector from the embedding width and a seed.
-        facts: what distinguishes it, as plain values.
-        dial: of the law, for those that match one.
+        name: what its trials' folders are called.
+        label: what it is called on the page.
+        method: name of the recipe.
+        options: where the recipe's options are not its defaults.
+        dial: the setting of the law, for those that match one.
     """
 
     name: str
     label: str
-    method: Callable[[int, int], Method]
-    facts: Mapping[str, object]
+    method: str
+    options: dict[str, Any]
     dial: Dial | None = None
+
+    def recipe(self, width: int) -> Callable[..., Method]:
+        """The recipe at an embedding width, which is also that of the projector's hidden layers."""
+        return partial(RECIPES[self.method], **self.options, width=width, hidden=width)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Recipe and options as plain values."""
+        return {"recipe": self.method, **{name: _plain(value) for name, value in self.options.items()}}
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return f"{type(value).__name__}({', '.join(f'{name}={part}' for name, part in vars(value).items())})"
 
 
 def ablation(features: bool, target: bool) -> str:
@@ -78,21 +90,16 @@ def ablation(features: bool, target: bool) -> str:
     return f"{'RGN' if target else 'GN'} law, {'rectified' if features else 'plain'} features"
 
 
+RECTIFIED = "rectified-lpjepa"
+
+
 def ours(dial: Dial, *, features: bool = True, target: bool = True) -> Case:
     """The library's form: thresholds, default slices, expected order statistics; with its ablations."""
-
-    def method(width: int, seed: int) -> Method:
-        return rectified_lpjepa(
-            **dial._asdict(), width=width, seed=seed, rectified_features=features, rectified_target=target
-        )
-
-    kept = {"rectified_features": features, "rectified_target": target}
-    words = ablation(features, target)
-    plain = features and target
-    name = f"ours-{dial.name}" + ("" if plain else f"-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}")
-    made = {**bound(rectified_lpjepa, **dial._asdict(), **kept), "slices": str(default_slices())}
-    facts = {"recipe": "rectified-lpjepa", **made}
-    return Case(name, dial.label if plain else words, method, facts, dial)
+    if features and target:
+        return Case(f"ours-{dial.name}", dial.label, RECTIFIED, dial._asdict(), dial)
+    options = {**dial._asdict(), "rectified_features": features, "rectified_target": target}
+    name = f"ours-{dial.name}-{'rgn' if target else 'gn'}-{'relu' if features else 'plain'}"
+    return Case(name, ablation(features, target), RECTIFIED, options, dial)
 
 
 FAMILIES: dict[str, Callable[[int], Slices]] = {"uniform": Uniform, "eigen": Eigen, "lower-eigen": LowerEigen}
@@ -101,14 +108,9 @@ FAMILIES: dict[str, Callable[[int], Slices]] = {"uniform": Uniform, "eigen": Eig
 
 def published(dial: Dial, count: int, family: str = "uniform") -> Case:
     """The form as published: plain rectifier, ``count`` slices of one family, a sample of the law per view and step."""
-
-    def method(width: int, seed: int) -> Method:
-        slices, targets = FAMILIES[family](count), TwoSample(shared=False)
-        return rectified_lpjepa(**dial._asdict(), width=width, seed=seed, rate=0.0, slices=slices, targets=targets)
-
-    form = {"rate": 0.0, "slices": FAMILIES[family](count), "targets": "two-sample"}
-    facts = {"recipe": "rectified-lpjepa", **bound(rectified_lpjepa, **dial._asdict(), **form)}
-    return Case(f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}", method, facts, dial)
+    form = {"rate": 0.0, "slices": FAMILIES[family](count), "targets": TwoSample(shared=False)}
+    name, label = f"{family}-{dial.name}-n{count}", f"{dial.label}, {count} {family}"
+    return Case(name, label, RECTIFIED, {**dial._asdict(), **form}, dial)
 
 
 BASELINES = {"lejepa": "LeJEPA", "vicreg": "VICReg", "simclr": "SimCLR", "ncl": "NCL", "nvicreg": "NVICReg"}
@@ -117,8 +119,4 @@ BASELINES = {"lejepa": "LeJEPA", "vicreg": "VICReg", "simclr": "SimCLR", "ncl": 
 
 def baseline(recipe: str) -> Case:
     """Another method with its recipe's defaults, but the projector's widths are those of all."""
-
-    def method(width: int, _: int) -> Method:  # none of them has slices to seed
-        return RECIPES[recipe](width=width, hidden=width)
-
-    return Case(recipe, BASELINES[recipe], method, {"recipe": recipe, **bound(RECIPES[recipe])})
+    return Case(recipe, BASELINES[recipe], recipe, {})

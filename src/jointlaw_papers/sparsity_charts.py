@@ -3,23 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
-from jointlaw.report._canvas import FOURTH, LAW, MEASURED, QUIET, THIRD, Chart, canvas, escaped, line, tidied
-from jointlaw_papers.sparsity import Elsewhere, Found, Scale
-from jointlaw_papers.sparsity_cases import Dial, ours
-from jointlaw_papers.sparsity_claims import (
-    ABLATED,
-    BACKBONE,
-    L0,
-    PROJECTOR,
-    THEIRS,
-    Results,
-    ablated,
-    dials,
-    published_dials,
-    sliced,
-)
+from jointlaw.report import Chart
+from jointlaw.report.drawing import FOURTH, LAW, MEASURED, QUIET, THIRD, canvas, dots, line, logarithmic
+from jointlaw_papers.seeds import Found
+from jointlaw_papers.sparsity import Elsewhere, SparsityResult
+from jointlaw_papers.sparsity_cases import Case, Dial
+from jointlaw_papers.sparsity_claims import ABLATED, THEIRS
+from jointlaw_papers.trials import BACKBONE, L0, PROJECTOR
 
 COLOURS = {0.5: FOURTH, 1.0: MEASURED, 2.0: THIRD}
 """Of the shapes p."""
@@ -36,18 +29,18 @@ class Mark(NamedTuple):
     label: str
 
 
-def dial(found: Results, scale: Scale) -> Chart:
+def dial(result: SparsityResult) -> Chart:
     """Planned against measured share of active units."""
     figure = canvas("planned share of active units (%)", "measured (%)")
-    rows = dials(found, scale)
+    rows = result.dials
     ends = [100 * value for one in rows if one.case.dial and (value := one.case.dial.planned)]
     line(figure, [(min(ends), min(ends)), (max(ends), max(ends))], "planned", QUIET, dash="dash")
     for name, part, colour, symbol in _families(rows):
         _marks(figure, _against_plan(part), name, colour, symbol)
-    _marks(figure, _against_plan(published_dials(found, scale)), "published", LAW, "x-thin-open")
+    _marks(figure, _against_plan(result.published), "published", LAW, "x-thin-open")
     theirs = [Mark(100 * key.planned, 100 * row.l0, key.label) for key, row in THEIRS.items() if isinstance(key, Dial)]
     _marks(figure, theirs, "paper", LAW, "star-open")
-    _log(figure, "x", "y")
+    logarithmic(figure, "x", "y")
     _columns(figure)
     reading = (
         "On the dashed line the dial does what it says. Both axes are logarithmic; units that are never active lie "
@@ -56,10 +49,10 @@ def dial(found: Results, scale: Scale) -> Chart:
     return Chart("dial", "The dial", figure, reading, "Planned against measured share of active units.", wide=True)
 
 
-def entropies(found: Results, scale: Scale) -> Chart:
+def entropies(result: SparsityResult) -> Chart:
     """Entropy of a unit: the law's against the measured one."""
     figure = canvas("entropy of the law (nats)", "measured, mean over units (nats)")
-    rows = [one for one in dials(found, scale) if one.mean("entropy.value") is not None]
+    rows = [one for one in result.dials if one.mean("entropy.value") is not None]
     points = [(one, _value(one, "entropy.expected"), _value(one, "entropy.value")) for one in rows]
     ends = [x for _, x, _ in points]
     line(figure, [(min(ends), min(ends)), (max(ends), max(ends))], "equal", QUIET, dash="dash")
@@ -73,12 +66,12 @@ def entropies(found: Results, scale: Scale) -> Chart:
     return Chart("entropy", "Entropy of a unit", figure, reading, "Entropy of the law against the measured one.")
 
 
-def dead(found: Results, scale: Scale) -> Chart:
+def dead(result: SparsityResult) -> Chart:
     """Dead units against the planned share."""
     figure, most = canvas("planned share of active units (%)", "dead units (%)"), []
     for name, rows, colour, symbol in (
-        ("thresholds, default slices", dials(found, scale), MEASURED, "circle"),
-        ("published form", published_dials(found, scale), LAW, "x-thin-open"),
+        ("thresholds, default slices", result.dials, MEASURED, "circle"),
+        ("published form", result.published, LAW, "x-thin-open"),
     ):
         marks = [
             Mark(100 * one.case.dial.planned, 100 * value, one.case.label)
@@ -87,18 +80,18 @@ def dead(found: Results, scale: Scale) -> Chart:
         ]
         _marks(figure, marks, name, colour, symbol)
         most.append(f"{max((mark.y for mark in marks), default=0.0):.1f} % ({name})")
-    _log(figure, "x")
+    logarithmic(figure, "x")
     figure.update_yaxes(rangemode="tozero")
     reading = f"Units that no view of any sample wakes: at most {' and '.join(most)}."
     return Chart("dead", "Dead units", figure, reading, "Share of dead units against the planned share of active ones.")
 
 
-def front(found: Results, scale: Scale, key: str) -> Chart:
+def front(result: SparsityResult, key: str) -> Chart:
     """Accuracy against sparsity, with the settings that no other one beats in both."""
     name = "backbone" if key == BACKBONE else "projector"
     figure = canvas("measured share of active units (%)", f"linear probe of the {name} (%)")
-    rows = dials(found, scale)
-    others, plain = [found[recipe] for recipe in scale.baselines], published_dials(found, scale)
+    rows = result.dials
+    others, plain = result.baselines, result.published
     best = undominated(_sparse_and_accurate([*rows, *others, *plain], key))
     line(figure, [(mark.x, mark.y) for mark in best], "front", QUIET, dash="dot")
     for words, part, colour, symbol in _families(rows):
@@ -106,7 +99,7 @@ def front(found: Results, scale: Scale, key: str) -> Chart:
     _marks(figure, _sparse_and_accurate(plain, key), "published", LAW, "x-thin-open")
     for one, symbol in zip(others, SYMBOLS, strict=False):
         _marks(figure, _sparse_and_accurate([one], key), one.case.label, QUIET, symbol)
-    _log(figure, "x")
+    logarithmic(figure, "x")
     _columns(figure)
     there = [mark.label for mark in best if mark.label in {one.case.label for one in others}]
     reading = (
@@ -129,32 +122,34 @@ def undominated(marks: Sequence[Mark]) -> list[Mark]:
     return kept
 
 
-def ablations(found: Results, scale: Scale) -> Chart:
+def ablations(result: SparsityResult) -> Chart:
     """The four combinations of features and law."""
     figure = canvas("law, features", "%")
-    rows = ablated(found, scale)
+    rows = result.ablated
     labels = [words.removesuffix(" features").replace(" law, ", "<br>") for words in ABLATED]
     for words, key, colour in (
         ("backbone", BACKBONE, MEASURED),
         ("projector", PROJECTOR, THIRD),
         ("active units", L0, LAW),
     ):
-        heights = [tidied(100 * (one.mean(key) or 0.0)) for one in rows]
+        heights = [100 * (one.mean(key) or 0.0) for one in rows]
         figure.add_trace(go.Bar(x=labels, y=heights, name=words, marker={"color": colour}))
     figure.update_layout(bargap=0.3)
     figure.update_xaxes(tickangle=0)
-    reading = f"At p = {scale.ablated.p:g}, loc = {scale.ablated.loc:g}. Wanted: high accuracy, few active units."
+    reading = (
+        f"At p = {result.plan.ablated.p:g}, loc = {result.plan.ablated.loc:g}. Wanted: high accuracy, few active units."
+    )
     return Chart(
         "ablations", "Rectify what?", figure, reading, "Bars of accuracy and activity of four ablations.", True
     )
 
 
-def slices(found: Results, scale: Scale) -> list[Chart]:
+def slices(result: SparsityResult) -> list[Chart]:
     """Accuracy and seconds against the number of slices.
 
     Seconds of the library's form are not shown: they are no longer those of the same hour and load.
     """
-    rows, default = sliced(found, scale), found[ours(scale.compared).name]
+    rows, default = result.sliced, result.compared
     made = []
     for name, title, keys, unit in (
         ("accuracy", "Accuracy by number of slices", {"backbone": BACKBONE, "projector": PROJECTOR}, 100),
@@ -169,10 +164,10 @@ def slices(found: Results, scale: Scale) -> list[Chart]:
             if level is not None and points:
                 ends = [(points[0][0], unit * level), (points[-1][0], unit * level)]
                 line(figure, ends, f"{words}, library's form", colour, dash="dash")
-        _log(figure, "x")
+        logarithmic(figure, "x")
         counts = [count for count, _ in rows]
         figure.update_xaxes(tickvals=counts, ticktext=[str(count) for count in counts], tickangle=0)
-        reading = f"The published form at {scale.compared.label}"
+        reading = f"The published form at {result.plan.compared.label}"
         if name == "seconds":
             figure.update_yaxes(rangemode="tozero")
             reading += ", in seconds of wall time."
@@ -182,15 +177,15 @@ def slices(found: Results, scale: Scale) -> list[Chart]:
     return made
 
 
-def elsewhere(found: Results, scale: Scale, place: Elsewhere) -> list[Chart]:
+def elsewhere(result: SparsityResult, place: Elsewhere) -> list[Chart]:
     """Accuracy and sparsity on other data."""
     key = f"transfer.{place.name}"
-    rows, others = dials(found, scale), [found[recipe] for recipe in scale.baselines]
+    rows, others = result.dials, result.baselines
     accuracy = canvas("share of active units on the training data (%)", f"linear probe on {place.name} (%)")
     for words, part, colour in (("projector", "projector", THIRD), ("backbone", "backbone", MEASURED)):
         _marks(accuracy, _sparse_and_accurate(rows, f"{key}.{part}"), words, colour, "circle")
         _marks(accuracy, _sparse_and_accurate(others, f"{key}.{part}"), f"{words}, baselines", colour, "square-open")
-    _log(accuracy, "x")
+    logarithmic(accuracy, "x")
     there = canvas("share of active units, training data (%)", f"on {place.name} (%)")
     marks = [
         Mark(100 * a, 100 * b, one.case.label)
@@ -200,7 +195,7 @@ def elsewhere(found: Results, scale: Scale, place: Elsewhere) -> list[Chart]:
     ends = [mark.x for mark in marks]
     line(there, [(min(ends), min(ends)), (max(ends), max(ends))], "equal", QUIET, dash="dash")
     _marks(there, marks, "settings and baselines", MEASURED, "circle")
-    _log(there, "x", "y")
+    logarithmic(there, "x", "y")
     name = "".join(letter if letter.isalnum() else "-" for letter in place.name)
     return [
         Chart(
@@ -220,9 +215,9 @@ def elsewhere(found: Results, scale: Scale, place: Elsewhere) -> list[Chart]:
     ]
 
 
-def _families(rows: Sequence[Found]) -> list[tuple[str, list[Found], str, str]]:
+def _families(rows: Sequence[Found[Case]]) -> list[tuple[str, list[Found[Case]], str, str]]:
     """Rows by shape and scale, with name, colour and symbol."""
-    kept: dict[tuple[float, str], list[Found]] = {}
+    kept: dict[tuple[float, str], list[Found[Case]]] = {}
     for one in rows:
         if one.case.dial is not None:
             kept.setdefault((one.case.dial.p, one.case.dial.scale), []).append(one)
@@ -237,7 +232,7 @@ def _families(rows: Sequence[Found]) -> list[tuple[str, list[Found], str, str]]:
     ]
 
 
-def _against_plan(rows: Sequence[Found]) -> list[Mark]:
+def _against_plan(rows: Sequence[Found[Case]]) -> list[Mark]:
     return [
         Mark(100 * one.case.dial.planned, 100 * value, one.case.label)
         for one in rows
@@ -245,7 +240,7 @@ def _against_plan(rows: Sequence[Found]) -> list[Mark]:
     ]
 
 
-def _sparse_and_accurate(rows: Sequence[Found], key: str) -> list[Mark]:
+def _sparse_and_accurate(rows: Sequence[Found[Case]], key: str) -> list[Mark]:
     return [
         Mark(100 * l0, 100 * value, one.case.label)
         for one in rows
@@ -253,7 +248,7 @@ def _sparse_and_accurate(rows: Sequence[Found], key: str) -> list[Mark]:
     ]
 
 
-def _value(one: Found, key: str) -> float:
+def _value(one: Found[Case], key: str) -> float:
     value = one.mean(key)
     return float("nan") if value is None else value
 
@@ -261,27 +256,11 @@ def _value(one: Found, key: str) -> float:
 def _marks(figure: Any, marks: Sequence[Mark], name: str, colour: str, symbol: str) -> None:
     if not marks:
         return
-    trace = go.Scatter(
-        x=[tidied(mark.x) for mark in marks],
-        y=[tidied(mark.y) for mark in marks],
-        text=[escaped(mark.label) for mark in marks],
-        name=escaped(name),
-        mode="markers",
-        hovertemplate="%{text}<br>%{x}, %{y}<extra></extra>",
-        marker={"color": colour, "size": 9, "symbol": symbol, "line": {"color": colour, "width": 2}},
-    )
-    figure.add_trace(trace)
+    x, y, labels = zip(*marks, strict=True)
+    dots(figure, np.array(x), np.array(y), name, colour, labels, size=9, symbol=symbol)
+    figure.data[-1].marker.line = {"color": colour, "width": 2}
 
 
 def _columns(figure: Any) -> None:
     """Three columns of names, so that they leave room for the plot on a small screen."""
     figure.update_layout(legend={"entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}})
-
-
-def _log(figure: Any, *names: str) -> None:
-    """Make axes logarithmic, marked at powers of ten, and at 2 and 5 where there are few of them."""
-    for name in names:
-        values = [value for trace in figure.data for value in trace[name] if value > 0]
-        few = not values or max(values) < 30 * min(values)
-        look = {"type": "log", "dtick": "D2" if few else 1, "tickformat": "~r"}
-        (figure.update_xaxes if name == "x" else figure.update_yaxes)(**look)

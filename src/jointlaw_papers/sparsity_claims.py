@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from jointlaw_papers.seeds import Found
 from jointlaw_papers.seeds import difference as paired
-from jointlaw_papers.sparsity import Elsewhere, Found, Scale
-from jointlaw_papers.sparsity_cases import BASELINES, Dial, ablation, ours, published
+from jointlaw_papers.sparsity import COMBINATIONS, Elsewhere, SparsityResult
+from jointlaw_papers.sparsity_cases import BASELINES, Case, Dial, ablation, ours
+from jointlaw_papers.trials import BACKBONE, L0, PROJECTOR
 
-Results = dict[str, Found]
-
-BACKBONE, PROJECTOR, L0 = "probe.backbone.accuracy", "probe.projector.accuracy", "sparsity.l0"
 HOLDS, FAILS, OPEN = "agrees", "does not agree", "too close to tell"
 
 EXACT = "within 5 % of it, 10 % where fewer than 2 % are active; a point at most"
@@ -62,42 +61,26 @@ THEIRS: dict[Dial | str, Theirs] = {
 """ImageNet-100, ResNet-50. Source: Kuang et al. (2026), arXiv 2602.01456, table 1."""
 
 
-_COMBINATIONS = ((True, True), (True, False), (False, True), (False, False))
-ABLATED = [ablation(*flags) for flags in _COMBINATIONS]
+ABLATED = [ablation(*flags) for flags in COMBINATIONS]
 """The ablations in words, the method itself first."""
 
 
-def claims(found: Results, scale: Scale) -> list[Claim]:
+def claims(result: SparsityResult) -> list[Claim]:
     """All claims that this scale can say something about."""
-    made: Iterator[Claim | None] = _claims(found, scale)
+    made: Iterator[Claim | None] = _claims(result)
     return [claim for claim in made if claim is not None]
 
 
-def _claims(found: Results, scale: Scale) -> Iterator[Claim | None]:
-    yield dial_holds(dials(found, scale), "with thresholds and default slices")
-    yield dial_holds(published_dials(found, scale), "in the published form")
-    yield from (falls_late(found, scale, key) for key in (BACKBONE, PROJECTOR))
-    yield from (against(found, recipe) for recipe in scale.baselines)
-    yield only_both(found, scale)
-    yield less_dependence(found, scale)
-    yield few_slices(found, scale)
-    yield eigen_is_faster(found, scale)
-    yield from (adapts(found, scale, place) for place in scale.elsewhere)
-
-
-def dials(found: Results, scale: Scale) -> list[Found]:
-    """The dials in the library's form, by scale and shape, from dense to sparse."""
-    return [found[ours(dial).name] for dial in sorted(scale.grid, key=lambda dial: (dial.scale, dial.p, -dial.loc))]
-
-
-def published_dials(found: Results, scale: Scale) -> list[Found]:
-    """The dials in the published form."""
-    return [found[published(dial, scale.count).name] for dial in scale.published]
-
-
-def ablated(found: Results, scale: Scale) -> list[Found]:
-    """The four ablations, in the order of ``ABLATED``."""
-    return [found[ours(scale.ablated, features=f, target=t).name] for f, t in _COMBINATIONS]
+def _claims(result: SparsityResult) -> Iterator[Claim | None]:
+    yield dial_holds(result.dials, "with thresholds and default slices")
+    yield dial_holds(result.published, "in the published form")
+    yield from (falls_late(result, key) for key in (BACKBONE, PROJECTOR))
+    yield from (against(result, recipe) for recipe in result.plan.baselines)
+    yield only_both(result)
+    yield less_dependence(result)
+    yield few_slices(result)
+    yield eigen_is_faster(result)
+    yield from (adapts(result, place) for place in result.plan.elsewhere)
 
 
 def exact(planned: float, measured: float) -> bool:
@@ -105,7 +88,7 @@ def exact(planned: float, measured: float) -> bool:
     return abs(measured - planned) <= min(0.01, planned * (0.05 if planned >= 0.02 else 0.1))
 
 
-def dial_holds(rows: Sequence[Found], form: str) -> Claim | None:
+def dial_holds(rows: Sequence[Found[Case]], form: str) -> Claim | None:
     """The measured share of active units is the planned one."""
     pairs = [(one.case.dial, one.mean(L0)) for one in rows]
     known = [(dial, value) for dial, value in pairs if dial is not None and value is not None]
@@ -122,9 +105,9 @@ def dial_holds(rows: Sequence[Found], form: str) -> Claim | None:
     )
 
 
-def falls_late(found: Results, scale: Scale, key: str) -> Claim | None:
+def falls_late(result: SparsityResult, key: str) -> Claim | None:
     """Accuracy falls only beyond 95 % zeros."""
-    points = [(one.mean(L0), one.mean(key), one) for one in dials(found, scale)]
+    points = [(one.mean(L0), one.mean(key), one) for one in result.dials]
     known = [(1 - l0, value, one) for l0, value, one in points if l0 is not None and value is not None]
     if not known:
         return None
@@ -149,9 +132,9 @@ def falls_late(found: Results, scale: Scale, key: str) -> Claim | None:
     return Claim(text, words, HOLDS if zeros > LATE else FAILS)
 
 
-def against(found: Results, recipe: str) -> Claim | None:
+def against(result: SparsityResult, recipe: str) -> Claim | None:
     """RGN_2(0) beats a baseline at the backbone, as in the source's table."""
-    champion, other = found.get(ours(Dial(2, 0)).name), found[recipe]
+    champion, other = result.found.get(ours(Dial(2, 0)).name), result.found[recipe]
     theirs = THEIRS[Dial(2, 0)].backbone - THEIRS[recipe].backbone
     text = f"RGN_2(0) beats {BASELINES[recipe]} by {100 * theirs:.1f} points (backbone)."
     if champion is None:
@@ -165,7 +148,7 @@ def against(found: Results, recipe: str) -> Claim | None:
     return Claim(text, words, OPEN if abs(gap) <= noise else HOLDS if gap > 0 else FAILS)
 
 
-def difference(one: Found, other: Found, key: str) -> tuple[float | None, float]:
+def difference(one: Found[Case], other: Found[Case], key: str) -> tuple[float | None, float]:
     """The gap of two accuracies with its noise.
 
     The noise is the half-width of the 95 % interval over pairs of trainings where both have several seeds, and two
@@ -181,13 +164,13 @@ def difference(one: Found, other: Found, key: str) -> tuple[float | None, float]
     return a - b, 2 * math.sqrt((a * (1 - a) + b * (1 - b)) / count)
 
 
-def _paired(one: Found, other: Found) -> bool:
+def _paired(one: Found[Case], other: Found[Case]) -> bool:
     return len(one.figures) == len(other.figures) > 1
 
 
-def only_both(found: Results, scale: Scale) -> Claim | None:
+def only_both(result: SparsityResult) -> Claim | None:
     """Only rectified features with a rectified law have both accuracy and sparsity."""
-    both, *others = ablated(found, scale)
+    both, *others = result.ablated
     l0 = both.mean(L0)
     if l0 is None:
         return None
@@ -215,12 +198,12 @@ def only_both(found: Results, scale: Scale) -> Claim | None:
     return Claim(text, words, HOLDS if accurate and not rivals else FAILS)
 
 
-def less_dependence(found: Results, scale: Scale) -> Claim | None:
+def less_dependence(result: SparsityResult) -> Claim | None:
     """Units depend less on each other than under VICReg."""
-    if "vicreg" not in scale.baselines:
+    if "vicreg" not in result.plan.baselines:
         return None
-    vicreg = found["vicreg"].mean("nhsic")
-    values = [(value, one.case.label) for one in dials(found, scale) if (value := one.mean("nhsic")) is not None]
+    vicreg = result.found["vicreg"].mean("nhsic")
+    values = [(value, one.case.label) for one in result.dials if (value := one.mean("nhsic")) is not None]
     if vicreg is None or not values:
         return None
     lower = sum(value < vicreg for value, _ in values)
@@ -232,14 +215,9 @@ def less_dependence(found: Results, scale: Scale) -> Claim | None:
     return Claim(text, words, HOLDS if lower == len(values) else FAILS)
 
 
-def sliced(found: Results, scale: Scale) -> list[tuple[int, Found]]:
-    """The published form by its number of slices."""
-    return [(count, found[published(scale.compared, count).name]) for count in sorted({*scale.counts, scale.count})]
-
-
-def few_slices(found: Results, scale: Scale) -> Claim | None:
+def few_slices(result: SparsityResult) -> Claim | None:
     """Few slices suffice."""
-    points = [(count, value) for count, one in sliced(found, scale) if (value := one.mean(BACKBONE)) is not None]
+    points = [(count, value) for count, one in result.sliced if (value := one.mean(BACKBONE)) is not None]
     if len(points) < 2:
         return None
     best = max(value for _, value in points)
@@ -250,9 +228,9 @@ def few_slices(found: Results, scale: Scale) -> Claim | None:
     return Claim("A few hundred slices suffice.", words, HOLDS if enough <= 512 else FAILS)
 
 
-def eigen_is_faster(found: Results, scale: Scale) -> Claim | None:
+def eigen_is_faster(result: SparsityResult) -> Claim | None:
     """The batch's singular vectors as slices remove second-order dependence sooner."""
-    pair = [found[published(scale.compared, scale.count, family).name] for family in ("uniform", "eigen")]
+    pair = [result.family(name) for name in ("uniform", "eigen")]
     uniform, eigen = (one.mean("rankme.projector") for one in pair)
     if uniform is None or eigen is None:
         return None
@@ -264,9 +242,9 @@ def eigen_is_faster(found: Results, scale: Scale) -> Claim | None:
     return Claim(text, words, HOLDS if eigen > 1.05 * uniform else FAILS if eigen < uniform / 1.05 else OPEN)
 
 
-def adapts(found: Results, scale: Scale, place: Elsewhere) -> Claim | None:
+def adapts(result: SparsityResult, place: Elsewhere) -> Claim | None:
     """Embeddings of other data are of other sparsity."""
-    rows = [(one.mean("sparsity.l0_clean"), one.mean(f"transfer.{place.name}.l0")) for one in dials(found, scale)]
+    rows = [(one.mean("sparsity.l0_clean"), one.mean(f"transfer.{place.name}.l0")) for one in result.dials]
     ratios = sorted(there / here for here, there in rows if here and there is not None)
     if not ratios:
         return None

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jointlaw.evaluation._sparsity import constant_units, dead_units, l0, l1, unit_activity, unit_entropy
+from jointlaw.evaluation._sparsity import dead_units, l0, l1, unit_activity, unit_entropy
 from jointlaw.laws import RectifiedGeneralizedGaussian
 
 Z = torch.tensor([[1.0, 0.0, -2.0, 0.0], [0.0, 0.0, 3.0, 0.0], [4.0, 0.0, 4.0, 4.0]])
@@ -14,7 +14,6 @@ def test_values_by_counting() -> None:
     assert l1(Z) == pytest.approx((9 / 5 + 1 + 3) / 3 / 4)
     torch.testing.assert_close(unit_activity(Z), torch.tensor([2 / 3, 0, 1, 1 / 3], dtype=torch.float64))
     assert dead_units(Z) == 0.25
-    assert constant_units(Z) == 0.25
 
 
 def test_high_is_dense() -> None:
@@ -36,10 +35,8 @@ def test_l1_does_not_change_with_scale(scale: float) -> None:
     assert l1(scale * Z) == pytest.approx(l1(Z), rel=1e-6)
 
 
-def test_constant_is_not_dead_and_dead_is_constant() -> None:
-    z = torch.tensor([[0.5, 0.0, 1.0], [0.5, 0.0, 2.0]])
-    assert dead_units(z) == pytest.approx(1 / 3)
-    assert constant_units(z) == pytest.approx(2 / 3)
+def test_constant_is_not_dead() -> None:
+    assert dead_units(torch.tensor([[0.5, 0.0, 1.0], [0.5, 0.0, 2.0]])) == pytest.approx(1 / 3)
 
 
 def test_laplace_draws_have_their_known_soft_sparsity() -> None:
@@ -54,7 +51,7 @@ def test_half_precision_counts_exactly() -> None:
 
 
 def test_integers_and_vectors_are_refused() -> None:
-    for measure in (l0, l1, unit_activity, dead_units, constant_units):
+    for measure in (l0, l1, unit_activity, dead_units):
         with pytest.raises(ValueError, match="floating embeddings"):
             measure(torch.zeros(3))
         with pytest.raises(ValueError, match="floating embeddings"):

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from jointlaw.cli._main import main
-from jointlaw_papers.alignment import PREDICTORS, TRUTH, Result, Scale, solve
+from jointlaw_papers import reproduce
+from jointlaw_papers.alignment import PREDICTORS, TRUTH, AlignmentPlan, Solved, solved
 from jointlaw_papers.problems import separated
 
 
 @pytest.fixture(scope="module")
-def result() -> Result:
-    return solve(separated(), Scale(pairs=1500, tests=100, steps=800, rounds=5, draws=200), seed=111)
+def result() -> Solved:
+    return solved(separated(), AlignmentPlan(pairs=1500, tests=100, steps=800, rounds=5, draws=200), seed=111)
 
 
-def figure(result: Result, name: str, key: str) -> float:
+def figure(result: Solved, name: str, key: str) -> float:
     value = result.figures[name][key]
     assert value is not None
     return value
 
 
-def test_no_predictor_beats_the_true_law(result: Result) -> None:
+def test_no_predictor_beats_the_true_law(result: Solved) -> None:
     best = figure(result, TRUTH, "nll")
     assert all(figure(result, name, "nll") > best for name in PREDICTORS)
     assert figure(result, TRUTH, "branches") == 1
@@ -29,26 +29,26 @@ def test_no_predictor_beats_the_true_law(result: Result) -> None:
 
 
 @pytest.mark.parametrize("name", ["JEPA (MSE)", "Gaussian process, learned", "EM, one component"])
-def test_predictors_of_one_answer_stand_between_the_branches(result: Result, name: str) -> None:
+def test_predictors_of_one_answer_stand_between_the_branches(result: Solved, name: str) -> None:
     assert figure(result, name, "branches") < 0.5
     assert figure(result, name, "scale_error") > 5
 
 
-def test_a_mixture_density_network_follows_the_branches(result: Result) -> None:
+def test_a_mixture_density_network_follows_the_branches(result: Solved) -> None:
     name = "mixture density network"
     assert figure(result, name, "branches") > 0.9
     assert abs(figure(result, name, "scale_error")) < 0.5
     assert all(figure(result, name, "nll") <= figure(result, other, "nll") for other in PREDICTORS)
 
 
-def test_a_growing_neural_gas_recovers_more_than_a_rigid_mixture(result: Result) -> None:
+def test_a_growing_neural_gas_recovers_more_than_a_rigid_mixture(result: Solved) -> None:
     assert figure(result, "growing neural gas", "branches") > figure(result, "EM, one per branch", "branches")
     assert figure(result, "EM, one per branch", "nll") < figure(result, "EM, one component", "nll")
 
 
 @pytest.mark.slow
-def test_the_command_writes_figures_and_a_page(tmp_path: Path) -> None:
-    assert main(["reproduce", "alignment", "--scale=smoke", f"--folder={tmp_path / 'out'}"]) == 0
+def test_the_experiment_writes_figures_and_a_page(tmp_path: Path) -> None:
+    reproduce("alignment", "smoke", tmp_path / "out")
     figures = json.loads((tmp_path / "out" / "results.json").read_text())
     assert figures["scale"] == "smoke"
     assert figures.keys() >= {"A", "B", "arm"}

@@ -8,25 +8,24 @@ import pytest
 import torch
 
 from jointlaw.banks import FIFO, Particles
-from jointlaw.cli._main import main
 from jointlaw.networks import MLP
-from jointlaw.objectives._contrastive import MoCo
-from jointlaw.runs._folder import Workspace
-from jointlaw.training._optimizers import SGD
+from jointlaw.objectives import MoCo
+from jointlaw.training import SGD
 from jointlaw.types import Memory
-from jointlaw_papers.banks import CASES, PUBLISHED, QUEUE, SCALES, classes_inside
-from jointlaw_papers.banks_page import BACKBONE, Results, findings
-from jointlaw_papers.seeds import Found
-from jointlaw_papers.trials import Done
+from jointlaw_papers import reproduce
+from jointlaw_papers.banks import CASES, PLANS, PUBLISHED, QUEUE, BanksResult, classes_inside
+from jointlaw_papers.banks_page import EXPERIMENT, findings
+from jointlaw_papers.seeds import gathered
+from jointlaw_papers.trials import BACKBONE, Done
 
 
 def test_the_paper_s_scale_has_the_paper_s_constants() -> None:
-    scale = SCALES["paper"]
-    setup = scale.setup
+    plan = PLANS["paper"]
+    setup = plan.setup
     assert (setup.data, setup.encoder, setup.run.epochs, setup.run.batch) == ("cifar10", "resnet18", 1000, 256)
     assert isinstance(setup.optimizer, SGD)
-    trials = dict(scale.trials(42))
-    queue, particles = (trials[name].method() for name in (QUEUE, PUBLISHED))
+    trials = {trial.case: trial for trial in plan.trials(42)}
+    queue, particles = (trials[name].recipe(seed=42) for name in (QUEUE, PUBLISHED))
     for method in (queue, particles):
         assert isinstance(method.objective, MoCo)
         assert not method.objective.symmetric
@@ -37,13 +36,14 @@ def test_the_paper_s_scale_has_the_paper_s_constants() -> None:
     assert isinstance(queue.objective.bank, FIFO)
     assert isinstance(particles.objective.bank, Particles)
     assert particles.objective.bank.threshold == particles.objective.bank.tempering == 1
+    assert particles.objective.bank.seed == 42
 
 
-@pytest.mark.parametrize("name", list(SCALES))
-def test_trials_have_names_and_facts_of_their_own(name: str) -> None:
-    trials = [trial for _, trial in SCALES[name].trials(0)]
-    assert len({trial.name for trial in trials}) == len({trial.config for trial in trials}) == len(trials)
-    assert {QUEUE, PUBLISHED} <= set(SCALES[name].cases) <= set(CASES)
+@pytest.mark.parametrize("name", list(PLANS))
+def test_trials_have_names_and_options_of_their_own(name: str) -> None:
+    trials = PLANS[name].trials(0)
+    assert len({trial.name for trial in trials}) == len(trials)
+    assert {QUEUE, PUBLISHED} <= set(PLANS[name].cases) <= set(CASES)
 
 
 def test_a_bank_s_classes_are_those_of_the_nearest_samples() -> None:
@@ -58,29 +58,24 @@ def test_a_bank_s_classes_are_those_of_the_nearest_samples() -> None:
     assert heavy["bank.classes"] == pytest.approx(float(torch.special.entr(shares).sum().exp()))
 
 
-def made_up(tmp_path: Path, gap: float, seeds: int = 3) -> Results:
+def made_up(tmp_path: Path, gap: float, seeds: int = 3) -> BanksResult:
     """Accuracies of .7 and, for the particles, ``gap`` more; the effective sample size falls by half."""
-    scale, results = replace(SCALES["cpu"], seeds=seeds), {}
-    for index, name in enumerate(scale.cases):
-        done = []
-        for case, trial in scale.trials(0):
-            if case != name:
-                continue
-            folder = tmp_path / trial.name
-            folder.mkdir()
-            rough = 0.5 if name == QUEUE else 0.0
-            rows = [f"{step},{2 + rough * (step % 2)},{400 - 25 * step},0.5" for step in range(8)]
-            (folder / "metrics.csv").write_text("step,train/loss,train/ess,train/age\n" + "\n".join(rows) + "\n")
-            accuracy = 0.7 + 0.01 * trial.seed + (gap if name == PUBLISHED else 0.0) - 0.001 * index * trial.seed
-            figures = {BACKBONE: accuracy, "bank.own": 0.1, "bank.own.even": 0.1, "bank.classes": 9.0}
-            done.append(Done(trial, figures, Workspace(folder)))
-        results[name] = Found(CASES[name].label, done)
-    return results
+    plan, done = replace(PLANS["cpu"], seeds=seeds), []
+    for trial in plan.trials(0):
+        folder, index = tmp_path / trial.name, plan.cases.index(trial.case)
+        folder.mkdir()
+        rough = 0.5 if trial.case == QUEUE else 0.0
+        rows = [f"{step},{2 + rough * (step % 2)},{400 - 25 * step},0.5" for step in range(8)]
+        (folder / "metrics.csv").write_text("step,train/loss,train/ess,train/age\n" + "\n".join(rows) + "\n")
+        accuracy = 0.7 + 0.01 * trial.seed + (gap if trial.case == PUBLISHED else 0.0) - 0.001 * index * trial.seed
+        figures = {BACKBONE: accuracy, "bank.own": 0.1, "bank.own.even": 0.1, "bank.classes": 9.0}
+        done.append(Done(trial, figures, folder))
+    return BanksResult(plan, gathered({name: CASES[name] for name in plan.cases}, done))
 
 
 @pytest.mark.parametrize(("gap", "word"), [(0.05, " beat the queue"), (-0.05, " trail the queue"), (0.0, "told from")])
 def test_findings_follow_the_figures(gap: float, word: str, tmp_path: Path) -> None:
-    first, second, third, *_, last = findings(made_up(tmp_path, gap), SCALES["cpu"])
+    first, second, third, *_, last = findings(made_up(tmp_path, gap))
     assert word in first
     assert "falls" in second
     assert "rougher" in third
@@ -90,14 +85,24 @@ def test_findings_follow_the_figures(gap: float, word: str, tmp_path: Path) -> N
 
 
 def test_one_seed_is_no_verdict(tmp_path: Path) -> None:
-    assert "cannot be told from" in findings(made_up(tmp_path, 0.2, seeds=1), SCALES["cpu"])[0]
+    assert "cannot be told from" in findings(made_up(tmp_path, 0.2, seeds=1))[0]
+
+
+def test_the_page_is_made_of_a_result_alone(tmp_path: Path) -> None:
+    page = EXPERIMENT.page(made_up(tmp_path, 0.05))
+    assert [section.name for section in page.sections] == ["findings", "figures", "variants", "inside", "course"]
+    assert [chart.name for chart in page.sections[-1].charts] == ["loss", "ess", "age"]
+    text = page.html()
+    assert "Probe over the run</strong> is left out" in text
+    assert "81.99%" in text
 
 
 @pytest.mark.slow
-def test_the_command_writes_figures_and_a_page(tmp_path: Path) -> None:
-    assert main(["reproduce", "banks", "--scale=smoke", f"--folder={tmp_path / 'out'}"]) == 0
+def test_the_experiment_writes_figures_and_a_page(tmp_path: Path) -> None:
+    reproduce("banks", "smoke", tmp_path / "out")
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["banks"].keys() == set(SCALES["smoke"].cases)
+    assert results["banks"].keys() == set(PLANS["smoke"].cases)
+    assert results["banks"][QUEUE][0]["bank.classes"] > 1
     page = (tmp_path / "out" / "report.html").read_text()
     assert 'id="plot-ess"' in page
     assert "81.99%" in page

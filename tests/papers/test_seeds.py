@@ -1,20 +1,22 @@
 """Several seeds of one setting: means, paired differences, curves."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from jointlaw.runs._folder import Workspace
-from jointlaw.runs._setup import Setup
+from jointlaw.runs import Setup
 from jointlaw.training.recipes import RECIPES
-from jointlaw_papers.seeds import Found, difference, head, points, roughness, tail, verdict
+from jointlaw_papers.baselines import Case
+from jointlaw_papers.seeds import Found, difference, head, interval, points, roughness, tail, verdict
 from jointlaw_papers.trials import Done, Trial
 
-TRIAL = Trial("made-up", lambda: RECIPES["vicreg"](), Setup())
+TRIAL = Trial("made-up", "made-up", RECIPES["vicreg"], Setup())
+CASE = Case("one", "vicreg", {})
 
 
-def found(values: list[float | None]) -> Found:
-    return Found("one", [Done(TRIAL, {"accuracy": value}, Workspace(Path("unused"))) for value in values])
+def found(values: list[float | None]) -> Found[Case]:
+    return Found(CASE, [Done(TRIAL, {"accuracy": value}, Path("unused")) for value in values])
 
 
 def test_differences_are_taken_seed_by_seed() -> None:
@@ -42,9 +44,9 @@ def test_a_curve_is_the_mean_over_seeds_where_all_have_a_value(tmp_path: Path) -
         folder = tmp_path / str(seed)
         folder.mkdir()
         (folder / "metrics.csv").write_text(f"step,train/loss\n{rows}\n")
-        done.append(Done(TRIAL, {}, Workspace(folder)))
-    assert Found("two", done).curve("train/loss") == [(4.0, 2.0), (9.0, 3.0)]
-    assert Found("two", done).curve("train/ess") == []
+        done.append(Done(TRIAL, {}, folder))
+    assert Found(CASE, done).curve("train/loss") == [(4.0, 2.0), (9.0, 3.0)]
+    assert Found(CASE, done).curve("train/ess") == []
 
 
 def test_ends_of_curves_and_their_roughness() -> None:
@@ -53,3 +55,13 @@ def test_ends_of_curves_and_their_roughness() -> None:
     assert tail(curve) == 2
     assert roughness(curve) == pytest.approx(((0 + 9 + 4) / 3) ** 0.5)
     assert tail([]) is head([]) is roughness([(0.0, 1.0)]) is None
+
+
+def test_an_interval_is_student_s() -> None:
+    found = interval([0.8, None, 0.9, 1.0])
+    assert found is not None
+    assert found.seeds == 3
+    assert found.mean == pytest.approx(0.9)
+    assert found.half == pytest.approx(4.302652729 * 0.1 / math.sqrt(3))
+    assert interval([None]) is None
+    assert interval([0.5]) == (0.5, None, 1)

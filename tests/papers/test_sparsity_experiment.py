@@ -8,31 +8,30 @@ from pathlib import Path
 import pytest
 import torch
 
-from jointlaw.cli._main import main
-from jointlaw.data._samples import Data, Stored
-from jointlaw.evaluation._sparsity import l0, l1
+from jointlaw.data import Data, Stored
+from jointlaw.evaluation import l0, l1
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.report._essay import write_essay
-from jointlaw.training._optimizers import LARS
-from jointlaw.training.recipes._laws import rectified_lpjepa_paper
+from jointlaw.objectives import RectifiedLpJEPA
+from jointlaw.training import LARS
+from jointlaw.training.recipes import RECIPES
 from jointlaw.types import Embeddings
-from jointlaw_papers import sparsity_page
-from jointlaw_papers.sparsity import CPU, LOCATIONS, PAPER, SCALES, SHAPES, SMOKE, Found, Scale, transfer
-from jointlaw_papers.sparsity_cases import Dial, baseline, ours, published
-from jointlaw_papers.sparsity_charts import Mark, undominated
-from jointlaw_papers.sparsity_claims import (
-    BACKBONE,
-    FAILS,
-    HOLDS,
-    OPEN,
-    PROJECTOR,
-    THEIRS,
-    Claim,
-    claims,
-    difference,
-    exact,
+from jointlaw_papers.seeds import Found
+from jointlaw_papers.sparsity import (
+    CPU,
+    LOCATIONS,
+    PAPER,
+    PLANS,
+    SHAPES,
+    SMOKE,
+    SparsityPlan,
+    SparsityResult,
+    transfer,
 )
+from jointlaw_papers.sparsity_cases import Case, Dial, baseline, ours, published
+from jointlaw_papers.sparsity_charts import Mark, undominated
+from jointlaw_papers.sparsity_claims import FAILS, HOLDS, OPEN, THEIRS, Claim, claims, difference, exact
+from jointlaw_papers.sparsity_page import EXPERIMENT
+from jointlaw_papers.trials import BACKBONE, PROJECTOR, Done, Figures, Trial
 
 
 @pytest.mark.parametrize("dial", [Dial(1, 0), Dial(1, -1), Dial(2, 1), Dial(1, -1, "RGN")])
@@ -47,10 +46,10 @@ def test_the_scale_of_the_law_changes_the_plan() -> None:
     assert Dial(1, -3, "RGN").planned == pytest.approx(0.1202, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", SCALES)
+@pytest.mark.parametrize("name", PLANS)
 def test_every_part_finds_its_cases(name: str) -> None:
-    scale = SCALES[name]
-    names = [trial.name for _, trial in scale.trials(0)]
+    scale = PLANS[name]
+    names = [trial.name for trial in scale.trials(0)]
     assert len(set(names)) == len(names)
     several = [case for case in scale.cases().values() if scale.seeds_of(case) > 1]
     assert len(several) == len(scale.repeated) + len(scale.repeated_published)
@@ -67,7 +66,10 @@ def test_the_published_form_is_the_paper_s_recipe() -> None:
     z = torch.randn(2, 16, 24, generator=torch.Generator().manual_seed(0))
     losses = [
         method.objective(Embeddings(z, z)).loss
-        for method in (published(Dial(1, -1), 32).method(24, 5), rectified_lpjepa_paper(loc=-1, slices=32, seed=5))
+        for method in (
+            published(Dial(1, -1), 32).recipe(24)(seed=5),
+            RECIPES["rectified-lpjepa-paper"](loc=-1, slices=32, seed=5),
+        )
     ]
     assert losses[0] == losses[1]
 
@@ -76,10 +78,10 @@ def test_ablations_change_features_and_law_apart() -> None:
     seen = set()
     for features in (True, False):
         for target in (True, False):
-            objective = ours(Dial(1, -1), features=features, target=target).method(16, 0).objective
+            objective = ours(Dial(1, -1), features=features, target=target).recipe(16)().objective
             assert isinstance(objective, RectifiedLpJEPA)
             assert objective.rectify == features
-            assert isinstance(objective.matcher.law, RectifiedGeneralizedGaussian if target else GeneralizedGaussian)
+            assert isinstance(objective.law, RectifiedGeneralizedGaussian if target else GeneralizedGaussian)
             seen.add((features, target))
     assert len(seen) == 4
 
@@ -103,9 +105,10 @@ def test_the_paper_s_scale_is_the_paper_s_setting() -> None:
     assert set(PAPER.grid) >= {Dial(p, loc, s) for p in SHAPES for loc in LOCATIONS for s in ("GN", "RGN")}
     assert set(PAPER.grid) >= {key for key in THEIRS if isinstance(key, Dial)}
     data = images(setup.resolution or 0)
-    drawn = setup.view_maker(data)(data.train.read(torch.arange(2)), torch.Generator().manual_seed(0))
+    maker = setup.settled(data).view_maker()
+    drawn = maker(data.train.read(torch.arange(2)), torch.Generator().manual_seed(0))
     assert [list(view.shape) for view in drawn] == [[2, 3, 224, 224]] * 2
-    learner = setup.learner(published(Dial(1, 0), PAPER.count).method(PAPER.width, 0), data)
+    learner = setup.learner(published(Dial(1, 0), PAPER.count).recipe(PAPER.width)(), data.train.shape)
     widths = [module.out_features for module in learner.projector.modules() if isinstance(module, torch.nn.Linear)]
     assert widths == [2048, 2048, 2048]
     assert learner.projector[1].in_features == 2048
@@ -114,18 +117,19 @@ def test_the_paper_s_scale_is_the_paper_s_setting() -> None:
 @pytest.mark.parametrize("name", THEIRS)
 def test_every_method_of_the_paper_s_table_can_be_built_at_its_width(name: Dial | str) -> None:
     case = ours(name) if isinstance(name, Dial) else baseline(name)
-    projector = case.method(PAPER.width, 0).projector(64)
+    projector = case.recipe(PAPER.width)().projector(64)
     assert [layer.out_features for layer in projector.modules() if isinstance(layer, torch.nn.Linear)] == [2048] * 3
 
 
-def test_transfer_measures_other_data_with_a_frozen_learner() -> None:
+def test_transfer_measures_other_data_with_a_frozen_run(tmp_path: Path) -> None:
     data = SMOKE.setup.load_data()
     (place,) = SMOKE.elsewhere
-    turned = place.load(SMOKE.setup, data)
+    turned = place.load(SMOKE.setup, data.train.shape)
     first = torch.arange(1)
     assert torch.equal(turned.train.read(first)[0, 0], data.train.read(first)[0, 0].rot90(1))
-    learner = SMOKE.setup.learner(ours(Dial(1, 0)).method(32, 0), data).eval()
-    figures = transfer(SMOKE)(learner, data)
+    run = SMOKE.trials(0)[0].run(tmp_path / "out", data)
+    run._learner = run.fresh_learner().eval()
+    figures = transfer(SMOKE, data.train.shape)(run)
     key = f"transfer.{place.name}"
     assert figures["held_out"] == figures[f"{key}.held_out"] == 359
     assert (figures[f"{key}.backbone"] or 0) > 0.7
@@ -141,14 +145,19 @@ WIDER = replace(
 """With every case that the claims are about."""
 
 
-def made_up(changes: Mapping[str, Mapping[str, float]], scale: Scale = WIDER) -> dict[str, Found]:
+def seeds(case: Case, figures: list[Figures]) -> Found[Case]:
+    trial = Trial(case.name, case.name, case.recipe(8), SMOKE.setup)
+    return Found(case, [Done(trial, one, Path("unused")) for one in figures])
+
+
+def made_up(changes: Mapping[str, Mapping[str, float]], scale: SparsityPlan = WIDER) -> SparsityResult:
     """Figures as the source has them, but for changes by case."""
     found = {}
     for name, case in scale.cases().items():
         planned = 1.0 if case.dial is None or "plain" in name else case.dial.planned
         if name.endswith("gn-gn-relu"):
             planned = 0.5  # rectified features of a law that is not
-        figures: dict[str, float | None] = {
+        figures: Figures = {
             BACKBONE: 0.8,
             PROJECTOR: 0.7,
             "held_out": 1e6,
@@ -166,12 +175,12 @@ def made_up(changes: Mapping[str, Mapping[str, float]], scale: Scale = WIDER) ->
             "transfer.digits, turned.projector": 0.5,
             "transfer.digits, turned.held_out": 359.0,
         }
-        found[name] = Found(case, [{**figures, **changes.get(name, {})}] * scale.seeds_of(case))
-    return found
+        found[name] = seeds(case, [{**figures, **changes.get(name, {})}] * scale.seeds_of(case))
+    return SparsityResult(scale, found)
 
 
 def verdicts(changes: Mapping[str, Mapping[str, float]]) -> list[Claim]:
-    return claims(made_up(changes), WIDER)
+    return claims(made_up(changes))
 
 
 def about(made: list[Claim], words: str) -> list[str]:
@@ -220,23 +229,21 @@ def test_a_share_counts_as_planned_within_its_tolerance() -> None:
 
 
 def test_gaps_are_paired_where_both_have_several_seeds() -> None:
-    seeds: list[dict[str, float | None]] = [{BACKBONE: 0.8, "held_out": 100.0}, {BACKBONE: 0.9, "held_out": 100.0}]
-    more: list[dict[str, float | None]] = [{**one, BACKBONE: (one[BACKBONE] or 0.0) + 0.01} for one in seeds]
+    some: list[Figures] = [{BACKBONE: 0.8, "held_out": 100.0}, {BACKBONE: 0.9, "held_out": 100.0}]
+    more: list[Figures] = [{**one, BACKBONE: (one[BACKBONE] or 0.0) + 0.01} for one in some]
     case = ours(Dial(1, 0))
-    gap, noise = difference(Found(case, more), Found(case, seeds), BACKBONE)
+    gap, noise = difference(seeds(case, more), seeds(case, some), BACKBONE)
     assert gap == pytest.approx(0.01)
     assert noise == pytest.approx(0, abs=1e-9)  # both seeds say the same
-    gap, noise = difference(Found(case, more[:1]), Found(case, seeds), BACKBONE)
+    gap, noise = difference(seeds(case, more[:1]), seeds(case, some), BACKBONE)
     assert gap == pytest.approx(-0.04)
     assert noise == pytest.approx(2 * (0.81 * 0.19 / 100 + 0.85 * 0.15 / 100) ** 0.5)
 
 
-def test_the_paper_s_table_names_both_forms(tmp_path: Path) -> None:
-    found = made_up({}, SMOKE)
-    found[published(Dial(2, 0), SMOKE.count).name] = found[ours(Dial(1, 0)).name]
-    path = tmp_path / "report.html"
-    write_essay(path, sparsity_page.essay("smoke", 0, found))
-    assert "RGN_2(0), as published" in path.read_text()
+def test_the_paper_s_table_names_both_forms() -> None:
+    result = made_up({}, SMOKE)
+    result.found[published(Dial(2, 0), SMOKE.count).name] = result.found[ours(Dial(1, 0)).name]
+    assert "RGN_2(0), as published" in EXPERIMENT.page(result).html()
 
 
 def test_the_front_keeps_what_nothing_beats_in_both() -> None:
@@ -244,38 +251,29 @@ def test_the_front_keeps_what_nothing_beats_in_both() -> None:
     assert [mark.label for mark in undominated(marks)] == ["a", "c"]
 
 
-def test_the_page_shows_every_part(tmp_path: Path) -> None:
-    found = made_up({}, SMOKE)
-    path = tmp_path / "report.html"
-    write_essay(path, sparsity_page.essay("smoke", 0, found))
-    page = path.read_text()
+def test_the_page_shows_every_part() -> None:
+    result = made_up({}, SMOKE)
+    page = EXPERIMENT.page(result).html()
     for plot in ("dial", "entropy", "dead", "front-backbone", "front-projector", "ablations", "slices-accuracy"):
         assert f'id="plot-{plot}"' in page
-    assert all(claim.found in page.replace("&#39;", "'") for claim in claims(found, SMOKE))
+    assert all(claim.found in page.replace("&#39;", "'") for claim in claims(result))
     assert "does not agree" not in page
     assert "planned (within 5 % of it" in page
     assert SMOKE.caution in page
-    results = sparsity_page.gathered("smoke", 0, found)
-    assert json.loads(json.dumps(results)) == results
-    assert len(sparsity_page.lines(results)) == 2 * len(claims(found, SMOKE))
-
-
-def test_an_unknown_scale_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="smoke, cpu, paper"):
-        sparsity_page.reproduce("huge", tmp_path / "out", 0, lambda _: None)
+    figures = EXPERIMENT.figures(result)
+    assert json.loads(json.dumps(figures)) == figures
+    assert len(EXPERIMENT.lines(result)) == 2 * len(claims(result))
 
 
 @pytest.mark.slow
-def test_the_command_trains_once_and_writes_figures_and_a_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["reproduce", "sparsity", "--scale=smoke", f"--folder={tmp_path / 'out'}"]
-    assert main(words) == 0
+def test_the_experiment_trains_once_and_writes_figures_and_a_page(tmp_path: Path) -> None:
+    said: list[str] = []
+    EXPERIMENT.reproduce("smoke", tmp_path / "out", 111, said.append)
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(results["settings"]) == len(SMOKE.cases())
-    first = capsys.readouterr().out
-    assert first.count(": starts") == len(SMOKE.trials(111))
-    assert "The measured share of active units is the planned one." in first
-    assert main(words) == 0
-    assert capsys.readouterr().out.count(": done before") == len(SMOKE.trials(111))
+    assert sum(": starts" in line for line in said) == len(SMOKE.trials(111))
+    assert any("The measured share of active units is the planned one." in line for line in said)
+    said.clear()
+    EXPERIMENT.reproduce("smoke", tmp_path / "out", 111, said.append)
+    assert sum(": done before" in line for line in said) == len(SMOKE.trials(111))
     assert json.loads((tmp_path / "out" / "results.json").read_text()) == results

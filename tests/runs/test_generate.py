@@ -11,9 +11,9 @@ from PIL import Image
 
 from jointlaw import Run
 from jointlaw.cli import main
+from jointlaw.data._sources import load
 from jointlaw.evaluation._joint import Target, view_pairs
 from jointlaw.runs._decode import load_decoder
-from jointlaw.data._sources import load
 
 TRAIN = ["train", "vicreg", "--encoder=mlp", "--width=16", "--run.epochs=2", "--run.threads=1", "--run.precision=32"]
 

@@ -16,21 +16,21 @@ from pytorch_lightning.strategies import DDPStrategy
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from jointlaw.data._sources import load
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
-from jointlaw.training import _callbacks as callbacks
 from jointlaw.runs import _trainer as running
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._history import read_history
+from jointlaw.runs._setup import RunSettings
+from jointlaw.runs._trainer import choose_accelerator, choose_precision, choose_strategy, fit
+from jointlaw.training import _callbacks as callbacks
 from jointlaw.training._callbacks import WholeFiles
 from jointlaw.training._datamodule import ViewedData
-from jointlaw.runs._history import read_history
 from jointlaw.training._learner import Learner
 from jointlaw.training._online import OnlineProbe
-from jointlaw.runs._trainer import choose_accelerator, choose_precision, choose_strategy, fit
-from jointlaw.runs._setup import RunSettings
-from jointlaw.data._sources import load
 from jointlaw.views._makers import digits, view_maker
-from jointlaw.runs._folder import Workspace
 
 EPOCH = 1438 // 256  # steps
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw._untraced import untraced
 from jointlaw.banks._bank import Bank
 from jointlaw.distributed import gather
 from jointlaw.functional import effective_sample_size
@@ -34,13 +35,12 @@ class Particles(Bank):
     With a ``threshold`` below 1, resampling waits until the effective sample size falls below that share of the pool.
     Until then weights are carried on as log-weights, which sum to M, and the lightest entries of the pool give way.
 
-    Two moderations keep the weights from gathering on few. ``tempering`` raises what the queries say to a power below
+    Two settings keep the weights from gathering on few particles. ``tempering`` raises the likelihood to a power below
     1, ``w <- w (sum_b exp(q_b . k_m / tau))^tempering``; at 0 queries have no influence, and the pool is thinned out at
-    random.
-    ``oldest`` sends particles away that have been there for more than so many updates, whatever their weight.
+    random. ``oldest`` removes particles that have been there for more than so many updates, whatever their weight.
 
-    Queries judge the pool in ``update(z, posterior)``; an objective that has formed the logits already hands their sums
-    over. Without a posterior the new embeddings are their own queries, at the bank's temperature.
+    ``update(z, posterior)`` takes the log-weights of the pool from an objective that has formed the logits already.
+    Without a posterior the new embeddings are their own queries, at the bank's temperature.
 
     Statistics: ``ess``, effective sample size of the pool before resampling, clones counted apart as in the paper (a
     number of particles); ``survival``, share of the occupied slots that outlived the last update; ``distinct``, share
@@ -49,11 +49,11 @@ class Particles(Bank):
     Args:
         size: M, the number of particles, clones counted.
         dim: D, the width of an embedding.
-        temperature: tau of the likelihood; that of the loss.
-        resampling: the scheme, by name or as a function (see ``jointlaw.functional._resampling``).
+        temperature: tau of the likelihood, which must be that of the loss.
+        resampling: the scheme, by name or as a function (see ``jointlaw.functional``).
         threshold: share of the pool below which the effective sample size triggers resampling; 1 resamples always.
         tempering: power in [0, 1] to which the likelihood of the queries is raised.
-        oldest: updates that a particle may stay, at least 1 (its own); by default there is no limit.
+        oldest: for how many updates a particle may stay, the one in which it came included; by default for any number.
         seed: determines, together with the step, what resampling draws: the same on every process and after a restart.
 
     Raises:
@@ -118,7 +118,7 @@ class Particles(Bank):
         distinct = self.ess.new_tensor(self.occupied / self.size)
         return {**super().statistics, "ess": self.ess, "survival": self.survival, "distinct": distinct}
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @untraced
     def read(self) -> Memory:
         """The occupied slots as they are; before any update, one empty slot."""
         count = max(self.occupied, 1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from jointlaw import __version__
+from jointlaw._extras import missing
 
 COMMANDS = {
     "train": "Train by a recipe into a run folder, judge the result and write a report.",
@@ -27,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``jointlaw`` with command-line arguments; the exit code is 0, or 2 for bad input, or 130 after Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(words)
+        try:
+            return _dispatch(words)
+        except ModuleNotFoundError as error:
+            raise missing(error.name) from error
     except MISTAKES as error:
         if os.environ.get("JOINTLAW_DEBUG"):
             raise

@@ -3,11 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jointlaw._extras import require
-
-require("train", "jsonargparse", "rich", "yaml")
-
-from jsonargparse import ArgumentParser  # noqa: E402 (an extra, which was just asked for)
+from jsonargparse import ArgumentParser
 
 TRUE_OR_FALSE = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
 

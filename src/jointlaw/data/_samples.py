@@ -149,7 +149,8 @@ def as_source(x: Tensor | npt.ArrayLike, label: Tensor | npt.ArrayLike | None = 
     """Samples from memory as a source.
 
     Args:
-        x: uint8 images ``[N, C, H, W]`` with one or three channels or ``[N, H, W]``, or finite vectors ``[N, F]`` of any
+        x: uint8 images ``[N, C, H, W]`` with one or three channels or ``[N, H, W]``, or finite vectors ``[N, F]`` of
+        any
             number type, as a tensor, an array or nested lists.
         label: whole numbers ``[N]``, -1 where unknown (default: all unknown).
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from jointlaw import _check as check
 from jointlaw.densities import (
-    Covariance,
     Density,
     DiagonalHead,
     ExpectationMaximization,
@@ -23,6 +22,7 @@ from jointlaw.densities import (
     descend,
     fit_gaussian,
 )
+from jointlaw.densities.em import Covariance
 from jointlaw.evaluation._joint import PairTable, Reduction, Target, joint_law
 from jointlaw.evaluation._table import Which
 from jointlaw.laws import JointGaussian, JointMixture

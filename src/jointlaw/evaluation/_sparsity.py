@@ -82,17 +82,6 @@ def dead_units(z: Tensor) -> float:
     return (~(z != 0).any(dim=0)).double().mean().item()
 
 
-@torch.no_grad()
-def constant_units(z: Tensor) -> float:
-    """Share of units with one value for all samples (variance exactly 0): the dead units of features without ReLU.
-
-    Args:
-        z: features ``[B, F]``.
-    """
-    check.embeddings("constant_units", z)
-    return (z.amax(dim=0) == z.amin(dim=0)).double().mean().item()
-
-
 FEWEST_VALUES = 8
 """Fewer non-zero values than this say nothing about a density."""
 

@@ -14,6 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from jointlaw._extras import require
 from jointlaw._files import replacing
 
 
@@ -186,13 +187,10 @@ def _read_csr(path: Path) -> dict[str, Array]:
 
 def _arrow() -> tuple[Any, Any]:
     """Pyarrow and its Parquet module."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise ImportError(
-            "parquet: expected pyarrow, found none. Install it: pip install 'jointlaw[parquet]', or write .npz."
-        ) from error
+    require("parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     return pa, pq
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from jointlaw._untraced import untraced
 from jointlaw.functional._slicing import Block
 from jointlaw.functional._sphere import Radial, radials
 
@@ -172,8 +173,8 @@ class _Sphere(torch.autograd.Function):
         return gradient * upstream, None
 
 
-_sliced = torch.compiler.disable(_Sliced.apply)  # type: ignore[no-untyped-call]
-_sphere = torch.compiler.disable(_Sphere.apply)  # type: ignore[no-untyped-call]
+_sliced = untraced(_Sliced.apply)
+_sphere = untraced(_Sphere.apply)
 
 
 def _epps_pulley(u: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from jointlaw._untraced import untraced
 from jointlaw.distributed import gather, rank
 from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.types import Memory
@@ -182,7 +183,7 @@ def _over_queries(terms: Tensor, level: Tensor) -> Tensor:
     return ((level - highest).exp_().T @ terms).squeeze(0).log_().add_(highest)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@untraced
 @without_autocast
 def _streamed(query: Tensor, memory: Memory, temperature: float, judge: bool) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(wide(query).dtype, memory.embeddings.dtype)

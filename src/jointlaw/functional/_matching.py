@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from jointlaw._untraced import untraced
 from jointlaw.functional._slicing import Block
 from jointlaw.functional._sorting import ranks_to_samples
 
@@ -75,7 +76,7 @@ class _Streamed(torch.autograd.Function):
         return gradient * upstream, None, None
 
 
-_untraced = torch.compiler.disable(_Streamed.apply)  # type: ignore[no-untyped-call]
+_untraced = untraced(_Streamed.apply)
 
 
 def _placed(target: Tensor, order: Tensor) -> Tensor:

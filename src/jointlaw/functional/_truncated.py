@@ -1,4 +1,4 @@
-"""The generalised Gaussian GN_p(m, 1) conditioned on (0, inf), as functions of tensors; see ``generalized``."""
+"""The generalised Gaussian GN_p(m, 1) conditioned on (0, inf), as functions of tensors."""
 
 import torch
 from torch import Tensor

@@ -233,7 +233,7 @@ class JointMixture(Law):
     def entropy_bounds(self) -> Bounds:
         """Closed lower and upper bounds of the entropy in nats, ``[*batch]``, from pairwise divergences.
 
-        Source: Kolchinsky and Tracey (2017), arXiv 1706.02419; see ``laws.divergence.entropy_bounds``.
+        Source: Kolchinsky and Tracey (2017), arXiv 1706.02419, eq. 10 and 11 with alpha = 1/2.
         """
         bounds = entropy_bounds(self.log_weights, self.loc, self._root)
         return Bounds(*(bound.to(self.loc.dtype).expand(self._batch_shape) for bound in bounds))

@@ -24,9 +24,9 @@ class SMCGMJE(Objective):
     .. math:: -\frac{1}{B} \sum_b \log \sum_m w_m N(Z_b; Z_m, S)
         - \text{entropy} \cdot \tfrac{1}{2} (\log\det C_c + \log\det C_t), \qquad Z = [z_c, z_t]
 
-    `GMJE` with past pairs in the place of prototypes and their importance in the place of weights (w sums to one), for
-    which see there about the entropies. S is shared by all particles and full, so that it holds how the views depend on
-    each other. With the isotropic metric and the conditional likelihood this is `MoCo` on the same bank.
+    This is `GMJE` with past pairs in place of prototypes and their importance, which sums to one, in place of weights;
+    the entropies do here what they do there. S is shared by all particles and full, so that it holds how the views
+    depend on each other. With the isotropic metric and the conditional likelihood this is `MoCo` on the same bank.
 
     ``update`` lets the pairs of the batch enter the bank. ``Particles`` weigh the pool of old and new pairs by what
     the batch makes of them, and resample; the normaliser of N is the same for all and falls out:
@@ -42,9 +42,9 @@ class SMCGMJE(Objective):
     bank, or forms again where no outcome is given.
 
     Args:
-        bank: of width 2 D; particles at temperature 1, for the metric has the scale.
-        scale: the metric, of one component (default: learned, from deviations on that fill the unit
-            sphere, 1 / sqrt D; without the sphere, 1).
+        bank: remembers pairs, so that its width is 2 D. Particles have temperature 1, because S has the scale already.
+        scale: the covariance S, of one component (default: learned; its deviations start at 1 / sqrt D, which fills the
+            unit sphere, or at 1 without the sphere).
         entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
         eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
             so keep it near the least variance that the likelihood can tell.

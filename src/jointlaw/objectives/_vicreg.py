@@ -30,8 +30,8 @@ class VICReg(Objective):
         invariance: weight of the squared error.
         variance: weight of the hinge.
         covariance: weight of the covariance term.
-        rectifier: applied to the projector's output: none for VICReg, ``torch.nn.ReLU()`` or
-            ``jointlaw.objectives._contrastive.RepReLU()`` (its backward pass is GELU's) for NVICReg.
+        rectifier: applied to the projector's output: none for VICReg, ``torch.nn.ReLU()`` or `RepReLU`
+            (whose backward pass is GELU's) for NVICReg.
 
     Raises:
         ValueError: for negative weights, fewer than two views, or a batch of one.

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw._untraced import untraced
 from jointlaw.distributed import gather, mean_across_ranks, world_size
 from jointlaw.functional._characteristic import sliced_characteristic, sphere_characteristic
 from jointlaw.functional._families import Slices, Uniform
@@ -67,7 +68,7 @@ class SIGReg(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.characteristic
+    @untraced  # one graph break: blocks are drawn lazily
     def _statistic(self, z: Tensor) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):
@@ -81,10 +82,10 @@ class SIGReg(Regularizer):
 class SphereSIGReg(Regularizer):
     r"""SIGReg averaged over every direction of the sphere: its exact value and gradient, without slices.
 
-    What `SIGReg` tends to with ever more uniform slices, at a cost of ``O(B^2 D)``; see
-    `jointlaw.functional._characteristic.sphere_characteristic` for the formula. Reductions and units are those of
-    `SIGReg`. It has neither slices nor seeds nor state. Each of several processes treats the rows of its own samples
-    against those of all.
+    What `SIGReg` tends to with ever more uniform slices, at a cost of ``O(B^2 D)``: the mean of cos(t c.x) over the
+    sphere is, up to a power, a Bessel function of t |x|, so that distances between samples are all it needs. Reductions
+    and units are those of `SIGReg`. It has neither slices nor seeds nor state. Each of several processes treats the
+    rows of its own samples against those of all.
 
     Prefer it where the batch is no larger than a few times the number of slices one would take; ``SIGReg`` costs
     ``O(B D N)``.

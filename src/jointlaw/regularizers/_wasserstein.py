@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
+from jointlaw._untraced import untraced
 from jointlaw.densities import Fitted
 from jointlaw.densities._fitted import held_unit
 from jointlaw.distributed import gather, mean_across_ranks
@@ -130,7 +131,7 @@ class SlicedWasserstein(Regularizer):
         """Restore the step counter."""
         self.step = int(state)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # one graph break: see functional.matching
+    @untraced  # one graph break: slices are drawn lazily
     def _distance(self, z: Tensor, step: int, share: bool = False) -> Tensor:
         views, batch, dim = z.shape
         with torch.autocast(z.device.type, enabled=False):

@@ -37,7 +37,7 @@ class Chart:
         figure: a Plotly figure, such as `drawing.canvas` makes.
         reading: how to read it.
         alt: what it shows, for who cannot see it.
-        wide: as wide as the page.
+        wide: whether it takes the page's whole width.
         cards: what pointing at a marker shows; a marker's ``customdata`` is the number of its card.
     """
 
@@ -66,7 +66,7 @@ class Picture:
         pixels: uint8 ``[C, H, W]``, grey (C = 1) or RGB (C = 3); `tiled` lays many images out in one.
         reading: what is seen.
         alt: what it shows, for who cannot see it.
-        wide: as wide as the page.
+        wide: whether it takes the page's whole width.
     """
 
     kind: ClassVar[str] = "picture"
@@ -94,7 +94,7 @@ class FigureTable:
     Attributes:
         title: what it shows, for who cannot see it.
         columns: headings.
-        rows: as many cells each.
+        rows: each with a cell for every column.
         note: a line under it.
         meanings: for each row, a sentence in small print under its name; empty: none has one.
         bars: for each row, the length of a bar behind its last cell, from 0 to 1; empty: there are no bars.

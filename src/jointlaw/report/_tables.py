@@ -16,7 +16,7 @@ def figure_table(
     """Figures of a run by name, with their units and meanings, as `jointlaw.evaluation.FIGURES` words them.
 
     Args:
-        figures: as results.json holds them.
+        figures: values by their keys in results.json.
         title: what the table shows, for who cannot see it.
         note: a line under it.
         keys: whether a column says what a figure is called in results.json.

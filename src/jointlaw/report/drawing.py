@@ -102,7 +102,7 @@ def dots(figure: Any, x: Array, y: Array, name: str, colour: str, labels: Sequen
         x: ``[N]``.
         y: ``[N]``.
         name: in the legend.
-        colour: of the markers.
+        colour: what colour the markers have.
         labels: one for each, or none.
         **marker: ``size``, ``symbol``, ``opacity``, as Plotly has them.
     """

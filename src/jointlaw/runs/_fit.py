@@ -150,9 +150,7 @@ def _reliability(density: "Density", test: PairTable) -> Chart:
 
 
 @torch.no_grad()
-def _likelihoods(
-    density: "Density", inside: torch.Tensor, outside: torch.Tensor, names: tuple[str, str]
-) -> Chart:
+def _likelihoods(density: "Density", inside: torch.Tensor, outside: torch.Tensor, names: tuple[str, str]) -> Chart:
     marginal = target_law(density, inside.shape[-1])
     values = [marginal.log_prob(part).numpy() for part in (inside, outside)]
     low = min(float(np.quantile(part, 0.01)) for part in values)

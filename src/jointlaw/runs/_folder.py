@@ -25,6 +25,7 @@ _FREE = (
 )
 """Settings in which a resumed run may differ: none of them changes what is learned."""
 
+
 class Workspace:
     """Paths and files of one run.
 
@@ -138,8 +139,8 @@ class Workspace:
             facts = json.loads(self.facts.read_text(encoding="utf-8"))
         except OSError as error:
             raise ValueError(
-                f"{self.folder}: expected a run folder with run.json, found none. Check the path; a run that an earlier "
-                "version trained gets one by jointlaw train RECIPE --config FOLDER/config.yaml --run.resume."
+                f"{self.folder}: expected a run folder with run.json, found none. Check the path; a run that an "
+                "earlier version trained gets one by jointlaw train RECIPE --config FOLDER/config.yaml --run.resume."
             ) from error
         except ValueError as error:
             raise ValueError(f"{self.facts}: expected JSON, found something unreadable ({error}).") from error

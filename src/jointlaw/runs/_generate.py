@@ -199,7 +199,6 @@ def _published(run: "Run", name: str, samples: Samples, shown: Picture) -> Sampl
     return samples
 
 
-
 def _spread(source: Source, count: int, seed: int) -> Tensor:
     """Positions of ``count`` samples, or of all: a random choice in ascending order."""
     chosen = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:count]

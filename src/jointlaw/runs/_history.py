@@ -1,7 +1,6 @@
 """The record of a run: ``metrics.csv``, one row per logged step."""
 
 import csv
-import os
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from jointlaw._files import replacing
 
 
 class History(Logger):
@@ -75,12 +76,10 @@ class History(Logger):
         """Write all rows, replacing the old file in one go."""
         names = sorted({name for row in self.rows.values() for name in row} - {"epoch"})
         self._columns = ["step", "epoch", *names]
-        part = self.path.with_suffix(".csv.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.path, "w") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(_lines(self.rows))
-        os.replace(part, self.path)
 
 
 def _lines(rows: dict[int, dict[str, float]]) -> Iterator[dict[str, float]]:
@@ -95,3 +94,12 @@ def read_history(path: Path) -> dict[int, dict[str, float]]:
             values = {name: float(value) for name, value in row.items() if name != "step" and value}
             rows.setdefault(int(row["step"]), {}).update(values)
     return rows
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The metrics of a ``metrics.csv`` as curves: name -> ``(step, value)`` pairs; none where there is no file."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for step, row in (read_history(path) if path.exists() else {}).items():
+        for name, value in row.items():
+            curves.setdefault(name, []).append((float(step), value))
+    return curves

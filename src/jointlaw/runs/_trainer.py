@@ -11,15 +11,15 @@ from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogg
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._history import History
+from jointlaw.runs._setup import RunSettings
 from jointlaw.training._callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
 from jointlaw.training._collapse import CollapseAlarm, planned_activity
 from jointlaw.training._datamodule import ViewedData
-from jointlaw.runs._history import History
 from jointlaw.training._learner import Learner
 from jointlaw.training._online import OnlineProbe
 from jointlaw.training._settling import settle
-from jointlaw.runs._setup import RunSettings
-from jointlaw.runs._folder import Workspace
 
 VALIDATIONS = 20
 """A run looks at its held-out samples about this often."""

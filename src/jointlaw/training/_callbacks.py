@@ -1,6 +1,5 @@
 """What watches a run: its speed, its weights, its progress, and how its checkpoints reach the disk."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from jointlaw._files import replacing
 from jointlaw.training._learner import NonFiniteError
 from jointlaw.types import Views
 
@@ -24,14 +24,9 @@ class WholeFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write, flush to the disk, replace."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
 
 
 class LastCheckpoint(Checkpoint):

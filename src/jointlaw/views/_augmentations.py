@@ -73,7 +73,8 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def resized_crop(images: Tensor, box: Tensor, size: tuple[int, int], flip: Tensor | None = None) -> Tensor:
     """Cut one box out of each image, resize it (bilinear, antialiased) and flip it left to right where asked.
 
-    Equals ``horizontal_flip(resized_crop(..., antialias=True))`` within 1e-5, for shrinking and for enlarging.
+    Equals torchvision's ``horizontal_flip(resized_crop(..., antialias=True))`` within 1e-5, for shrinking and for
+    enlarging.
 
     Args:
         images: ``[B, C, H, W]``.
@@ -85,11 +86,6 @@ def resized_crop(images: Tensor, box: Tensor, size: tuple[int, int], flip: Tenso
     rows = interpolation_matrix(top, height, images.shape[-2], size[0])
     columns = interpolation_matrix(left, width, images.shape[-1], size[1], reverse=flip)
     return separable(images, rows, columns)
-
-
-def horizontal_flip(images: Tensor, flip: Tensor) -> Tensor:
-    """Mirror left and right where ``flip`` (``[B]`` booleans) is true; exact."""
-    return torch.where(_each(flip), images.flip(-1), images)
 
 
 def luma(images: Tensor) -> Tensor:
