@@ -20,7 +20,7 @@ def load_tensors(path: str, seed: int) -> Data:
     Args:
         path: a ``.npz`` or ``.safetensors`` file with ``x``, floating vectors ``[N, F]`` or uint8 images
             ``[N, C, H, W]`` or ``[N, H, W]``, and optionally whole-number ``y`` ``[N]`` (-1 where unknown).
-        seed: of the split.
+        seed: determines which samples are held out.
 
     Raises:
         FileNotFoundError: if there is no such file.

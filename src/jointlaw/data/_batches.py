@@ -19,7 +19,7 @@ class RawBatch(NamedTuple):
     Attributes:
         images: uint8 images ``[B, C, H, W]``, or float32 vectors ``[B, F]``.
         label: int64 ``[B]``, -1 where unknown.
-        index: int64 ``[B]``, positions in the source.
+        index: int64 ``[B]``, positions of the samples in their source.
     """
 
     images: Tensor
@@ -35,8 +35,8 @@ class Batches:
     would see. A source that decodes files is read one batch ahead in a thread.
 
     The position is where the next batch will come from: ``state_dict`` counts what the consumer has received, not what
-    was read ahead. Every ``iter`` after a first batch was received begins the next epoch; directly after
-    ``load_state_dict`` it goes on within the epoch. Only the iterator that was made last may be used.
+    was read ahead. A new ``iter`` begins the next epoch if a batch of the present one was received; directly
+    after ``load_state_dict`` it goes on within the epoch. Only the newest iterator may be used.
 
     Attributes:
         epoch: the epoch that the next batch belongs to.
@@ -46,9 +46,9 @@ class Batches:
     Args:
         source: what to read.
         batch: samples per batch and rank.
-        seed: of the order.
-        shuffle: whether to permute; otherwise every epoch has the source's order. To evaluate, set this and
-            ``drop_last`` to False: every sample comes once.
+        seed: determines the order of every epoch.
+        shuffle: whether to permute; otherwise every epoch has the source's order. To evaluate, set both this and
+            ``drop_last`` to False: then every sample comes exactly once.
         drop_last: whether to leave out the samples of an epoch that fill no batch on every rank. If kept, the ranks
             share them (their last batches then differ by at most one sample, and may be empty).
         rank: index of this process.

@@ -25,7 +25,7 @@ class Files(Source):
 
     Attributes:
         paths: the files.
-        resolution: width and height that they are brought to.
+        resolution: width and height in pixels to which every image is brought.
         channels: 1 for grey, 3 for RGB.
     """
 
@@ -78,10 +78,10 @@ def load_folder(
 
     Args:
         path: the folder.
-        resolution: the shorter side is brought to this many pixels and the centre square taken.
+        resolution: each image's shorter side is resized to this many pixels, and the centre square is taken.
         on_bad_file: ``raise`` an error at the first unreadable image, or ``skip`` and list them.
-        seed: of the split, where the folder has none.
-        memory: bytes that decoded images may take; half of the free memory if left out.
+        seed: determines which images are held out, where the folder itself has no split.
+        memory: bytes that the decoded images may take (default: half of the free memory).
 
     Raises:
         ImportError: without Pillow.
@@ -119,7 +119,7 @@ def _require_pillow() -> None:
 
 
 def _readable(part: Part, look: Callable[[int, Path], T], on_bad_file: OnBadFile, doing: str) -> tuple[Part, list[T]]:
-    """The part without the files that ``look`` finds bad, and what it found in the others."""
+    """Leave out the files that ``look`` finds bad; return the other files with what it found in each."""
     results = look_at(part.paths, look, doing, stop_at_bad=on_bad_file == "raise")
     bad = {i: result for i, result in enumerate(results) if isinstance(result, BadImageError)}
     if not bad:
@@ -163,13 +163,13 @@ def _files(part: Part, frame: tuple[int, int, int], on_bad_file: OnBadFile) -> S
 
 
 def free_memory() -> int:
-    """Bytes that can be taken without swapping, as far as the system tells; 4 GiB where it does not."""
+    """Bytes of memory that can be used without swapping; 4 GiB where the system does not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as table:
             free = next(int(line.split()[1]) * 1024 for line in table if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return 4 * 2**30
-    try:  # a container may be allowed less than the machine has
+    try:  # a container may be allowed less memory than the machine has
         limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii")) for name in ("max", "current"))
         return max(0, min(free, limit - used))
     except (OSError, ValueError):  # no such limit, or "max"

@@ -17,7 +17,7 @@ _UNSIGNED_BYTES = 0x08
 
 class _Set(NamedTuple):
     classes: tuple[str, ...]
-    folders: tuple[str, ...]  # where it is looked for without a path; the last one is torchvision's
+    folders: tuple[str, ...]  # searched where no path is given; the last one is where torchvision downloads to
     remedy: str
 
 
@@ -53,8 +53,8 @@ def load_idx_set(name: str, path: str, download: bool = False) -> Data:
     Args:
         name: ``mnist`` or ``fashion-mnist``.
         path: folder of the four IDX files; empty for the usual places.
-        download: whether torchvision may fetch the files, into ``data``, where none of the usual places is there, or
-            an earlier download was cut off.
+        download: whether torchvision may fetch the files into ``data``: where none of the usual places has them, or
+            where an earlier download was cut off.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -151,7 +151,7 @@ def _parse(stream: BinaryIO, file: Path, ndim: int) -> Tensor:
         raise ValueError(f"{file}: expected {ndim} sizes, found the file's end. Fetch it again.")
     sizes = struct.unpack(f">{ndim}I", header[4:])
     count = math.prod(sizes)
-    content = stream.read(count + 1)  # one more, so that surplus bytes are seen and gzip checks its sum
+    content = stream.read(count + 1)  # one byte more: surplus bytes are noticed, and gzip reads on to its checksum
     if len(content) != count:
         found = "more" if len(content) > count else f"{len(content)}"
         raise ValueError(

@@ -20,10 +20,10 @@ class Part(NamedTuple):
 
     Attributes:
         paths: where they are.
-        names: relative to the folder that was asked for, printable.
+        names: their paths relative to the folder that was asked for, with unprintable bytes escaped.
         label: int64 ``[N]``, -1 where unknown.
-        classes: names of the labels.
-        skipped: files that were taken out because they are bad, each with its reason.
+        classes: name of each label.
+        skipped: files that were left out because they cannot be used, each with its reason.
     """
 
     paths: tuple[Path, ...]
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     skipped: tuple[str, ...] = ()
 
     def take(self, index: Tensor, skipped: tuple[str, ...] = ()) -> "Part":
-        """The files at ``index``; ``skipped`` says why others are missing, where they are bad."""
+        """The files at ``index``; ``skipped`` says why bad files are missing."""
         paths = tuple(self.paths[i] for i in index.tolist())
         names = chosen(self.names, index)
         return Part(paths, names, self.label[index], self.classes, (*self.skipped, *skipped))
@@ -55,9 +55,9 @@ class _Listing(NamedTuple):
 def arrange(root: Path, seed: int) -> Layout:
     """Look through a folder.
 
-    ``root/train`` with ``root/test`` (or else ``root/val``) are taken as the two parts. Otherwise one image in ten is
-    held out, drawn by ``seed``, class by class. If every image of a part lies in a first-level sub-folder and there
-    are at least two of these, they are its classes; otherwise it has no labels.
+    ``root/train`` with ``root/test`` (or ``root/val``, if there is no test) are taken as the two parts. Otherwise one
+    image in ten of each class is held out, drawn by ``seed``. If every image of a part lies in a first-level sub-folder
+    and there are at least two of these, they are its classes; otherwise it has no labels.
 
     Raises:
         FileNotFoundError: if there is no such folder.

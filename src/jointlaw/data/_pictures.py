@@ -1,4 +1,4 @@
-"""From an image file to a square of uint8 pixels, or to the reason why not."""
+"""Decode an image file to a square of uint8 pixels, or say why it cannot be used."""
 
 import os
 import stat
@@ -123,7 +123,7 @@ def look_at(
     Args:
         paths: the files.
         look: called in a thread with position and path.
-        doing: what the progress bar says.
+        doing: the text beside the progress bar.
         stop_at_bad: whether the first ``BadImageError`` ends the work.
 
     Returns:

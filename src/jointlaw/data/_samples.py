@@ -1,4 +1,4 @@
-"""What training reads: sources of samples, and the few of them that a run needs."""
+"""What training reads: a source of samples, and the three sources that a run needs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ class Source(ABC):
 
     Attributes:
         label: int64 ``[N]``, -1 where unknown.
-        classes: names of the labels, empty where there are none.
+        classes: name of each label; empty where there are none.
         names: file names of the samples, empty where they come from one file.
         skipped: bad files that were left out, each with its reason.
-        lazy: whether ``read`` decodes files, so that reading ahead pays.
+        lazy: whether ``read`` decodes files; if so, batches are read ahead.
     """
 
     label: Int[Tensor, " samples"]
@@ -62,7 +62,7 @@ class Source(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Stored(Source):
-    """Samples held in (the processor's) memory.
+    """Samples held in the memory of the CPU.
 
     Attributes:
         values: uint8 images ``[N, C, H, W]`` with one or three channels, or float32 vectors ``[N, F]``.
@@ -131,10 +131,10 @@ class Data(NamedTuple):
     """What one ``--data`` stands for.
 
     Attributes:
-        name: as it was asked for.
+        name: the specification, such as ``digits`` or ``folder:photos``.
         train: what the encoder learns from; labels are optional.
         held_out: samples the encoder never sees, to measure on.
-        probe: what probes are fitted on: ``train`` itself, except where labels live elsewhere (stl10).
+        probe: what probes are fitted on: ``train`` itself, except in stl10, whose training images have no labels.
         notes: one sentence for everything a user should know, such as files that were ignored.
     """
 
@@ -150,8 +150,7 @@ def as_source(x: Tensor | npt.ArrayLike, label: Tensor | npt.ArrayLike | None = 
 
     Args:
         x: uint8 images ``[N, C, H, W]`` with one or three channels or ``[N, H, W]``, or finite vectors ``[N, F]`` of
-        any
-            number type, as a tensor, an array or nested lists.
+            any number type, as a tensor, an array or nested lists.
         label: whole numbers ``[N]``, -1 where unknown (default: all unknown).
 
     Raises:
@@ -176,8 +175,8 @@ def halves(label: Tensor, every: int, seed: int) -> tuple[Tensor, Tensor]:
 
     Args:
         label: int64 ``[N]`` with N >= 2; samples of equal label (-1 too) form a class.
-        every: one sample in this many is held out, and never fewer than one of all.
-        seed: of the draw within the classes.
+        every: one sample in this many is held out of each class; at least one sample is held out in all.
+        seed: determines which samples of each class are held out.
     """
     shuffled = torch.randperm(len(label), generator=torch.Generator().manual_seed(seed))
     order = shuffled[label[shuffled].argsort(stable=True)]  # one class after the other, each in random order

@@ -32,13 +32,12 @@ class WholeFiles(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """Writes a checkpoint after the first epoch and every so many optimiser steps.
 
-    At the end of an epoch it writes after the validation rather than before it.
-
-    Lightning's own ``ModelCheckpoint`` writes before; a run resumed from there goes without that validation.
+    At the end of an epoch it writes after the validation. Lightning's own ``ModelCheckpoint`` writes before it, and a
+    run that is resumed from such a checkpoint skips that validation.
 
     Args:
-        path: of the checkpoint, replaced each time.
-        every: optimiser steps from one checkpoint to the next.
+        path: the file, which each checkpoint replaces.
+        every: number of optimiser steps from one checkpoint to the next.
     """
 
     def __init__(self, path: Path, every: int) -> None:
@@ -58,7 +57,7 @@ class LastCheckpoint(Checkpoint):
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write after an epoch and its validation; the first time in any case, lest a stopped run be lost."""
+        """Write after an epoch and its validation, if a checkpoint is due or there is none yet."""
         if self._saved == 0 or self._due(trainer):
             self._write(trainer)
 
@@ -71,7 +70,7 @@ class LastCheckpoint(Checkpoint):
 
 
 class FiniteWeights(Callback):
-    """Stops before a checkpoint of weights that are no numbers could replace a good one."""
+    """Stops the run if a weight is infinite or NaN, before the checkpoint replaces a good one."""
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -104,7 +103,7 @@ class Speed(Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Views, batch_idx: int
     ) -> None:
-        """Start the clock, unless it runs since the batch before (so that waiting for data counts)."""
+        """Start the clock, unless it still runs from the batch before: waiting for data counts, too."""
         self._began = self._began or time.perf_counter()
 
     def on_train_batch_end(
@@ -122,7 +121,7 @@ class Speed(Callback):
 
 
 class Lines(Callback):
-    """Prints one line after each validation: progress for logs and pipes, where a bar would be redrawn in full."""
+    """Prints one line after each validation: progress for logs and pipes, where a bar would fill the output."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the epoch and what a bar would show."""

@@ -1,4 +1,4 @@
-"""The alarm for collapse: looks at vital signs while a network trains, and says when one is beyond its limit."""
+"""The alarm for collapse: measures vital signs while a network trains, and warns when one is beyond its limit."""
 
 import sys
 from typing import Any
@@ -17,19 +17,19 @@ ROWS = 2048
 
 
 def planned_activity(objective: Objective) -> float:
-    """The share of units that an objective's law wants active; 1 where there is no law, or a dense one."""
+    """The share of units that an objective's law plans to be active; 1 without a law, or with a dense one."""
     law = objective.law
     return 1.0 if law is None else float(law.activity)
 
 
 class CollapseAlarm(Callback):
-    """Logs vital signs of held-out samples, and tells once of each that is beyond its limit twice in a row.
+    """Logs vital signs of held-out samples, and warns once of each that is beyond its limit twice in a row.
 
-    One look is not enough: in the first epochs the moving averages of batch normalisation are not those of the
-    weights yet, and a healthy network may look silent.
+    Once is not enough: in the first epochs the moving averages of batch normalisation lag behind the weights, so that a
+    healthy network may seem silent.
 
     Args:
-        activity: share of units that the law wants active.
+        activity: share of units that the law plans to be active.
         limits: what counts as collapse.
     """
 
@@ -54,7 +54,7 @@ class CollapseAlarm(Callback):
             self._rows.append((outputs["features"][0].float(), outputs["embeddings"][0].float()))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Measure, log, and speak up."""
+        """Measure, log, and warn."""
         features, embeddings = (torch.cat(part) for part in zip(*self._rows, strict=True))
         self._rows.clear()
         found = health(features, embeddings, self.activity)

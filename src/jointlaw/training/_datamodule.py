@@ -24,8 +24,8 @@ class ViewedData(pl.LightningDataModule):
     Args:
         data: training and held-out source.
         views: makes views of raw batches.
-        batch: samples per process and step.
-        seed: of order and augmentation.
+        batch: number of samples per process and step.
+        seed: determines the order of samples, the drawn views, and what the network itself draws.
 
     Raises:
         ValueError: if the training source fills no batch.
@@ -60,8 +60,8 @@ class ViewedData(pl.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there.
 
-        Lightning would restore a loader's position too, but not after `estimated_stepping_batches` was asked for,
-        which a schedule must.
+        Lightning restores a loader's position too, but no longer once `estimated_stepping_batches` was read, and every
+        schedule reads it.
         """
         self._position = state_dict or None
 
@@ -71,7 +71,7 @@ class ViewedData(pl.LightningDataModule):
         return Batches(self.data.held_out, self.batch, shuffle=False, drop_last=False, **share)
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> Views:
-        """Make views where the batch now lies."""
+        """Make views on the device that the batch was moved to."""
         if self._loader is None or self.trainer is None or not self.trainer.training:
             return Views([self.views.clean(batch.images)], batch.label, batch.index)
         position = self._loader.state_dict()
@@ -81,7 +81,7 @@ class ViewedData(pl.LightningDataModule):
 
 
 def step_seed(*numbers: int) -> int:
-    """One well-mixed seed out of several small numbers."""
+    """Mix several small numbers into one seed, so that neighbours have nothing in common."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -92,7 +92,7 @@ def clean_views(source: Source, maker: ViewMaker, batch: int) -> Iterator[Views]
 
 
 def drawn_views(source: Source, maker: ViewMaker, batch: int, seed: int) -> Iterator[Views]:
-    """Every sample of a source once, as views drawn in the way of training."""
+    """Every sample of a source once, in views drawn as in training."""
     generator = torch.Generator().manual_seed(step_seed(seed, 1))
     for raw in Batches(source, batch, shuffle=False, drop_last=False):
         yield Views(maker(raw.images, generator), raw.label, raw.index)

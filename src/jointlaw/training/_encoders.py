@@ -19,13 +19,13 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
     Args:
         name: ``conv``, ``conv-fast`` (its first convolution halves the resolution: a quarter of the time), ``mlp``, the
             name of a timm model such as ``resnet18``, or ``module:function``, which is called with ``shape``.
-        shape: of one sample: ``(C, H, W)``, or ``(F,)`` for vectors.
+        shape: the shape of one sample, ``(C, H, W)`` for images or ``(F,)`` for vectors.
         small_stem: keep the resolution of small images: 3x3 first convolution and no max-pooling in ResNets,
             small patches in vision transformers and ConvNeXt. Default: where images have at most 64 pixels.
-        trust: whether a function of the user's may be imported.
+        trust: whether ``module:function`` may be imported and run.
 
     Raises:
-        ValueError: for unknown names, for image networks on vectors, and for functions that make no module.
+        ValueError: for an unknown name, an image network on vectors, or a function that returns no module.
     """
     if ":" in name:
         return _own(name, shape, trust)

@@ -1,4 +1,4 @@
-"""Vital signs of a representation: what is measured, and what is too little."""
+"""Vital signs of a representation, and the limits beyond which they mean collapse."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ class Health(NamedTuple):
 
     Attributes:
         rank: RankMe of the backbone's features.
-        spread: deviation of the embeddings about their mean, as a share of their root mean square, in [0, 1].
-        silent: share of the embedding's units that have one value for all samples, beyond what the law lets be silent
-            by chance.
-        room: what the rank could be: the features' width, or the number of samples where that is smaller.
+        spread: standard deviation of the embeddings about their mean, as a share of their root mean square, in [0, 1].
+        silent: share of the embedding's units that have one and the same value for all samples, less the share that the
+            law leads one to expect.
+        room: the largest rank possible: the features' width, or the number of samples if that is smaller.
     """
 
     rank: float
@@ -34,9 +34,9 @@ class Limits(NamedTuple):
     """What counts as collapse; see `Health`.
 
     Attributes:
-        rank: least effective rank, as a share of the room that features have: a narrow network has less to lose. On
-            digits, in 256 dimensions, the trap of the batch's own covariance ends at .02, a predictor by squared error,
-            the lowest of the healthy, at .2.
+        rank: least effective rank, as a share of the room. On digits, in 256 dimensions, a collapsing method (the
+            likelihood under the batch's own covariance) ends at .02; the healthy method with the lowest rank
+            (prediction by squared error) ends at .2.
         spread: least deviation of the embeddings, as a share of their size.
         silent: largest share of units that have one value for all samples.
     """
@@ -48,7 +48,8 @@ class Limits(NamedTuple):
     def among(self, room: int) -> dict[str, float]:
         """The limit of each sign for features that have this room.
 
-        Samples on a line have an effective rank of at most 2 (it may miss the origin): a narrow network must keep more.
+        Samples on one line have an effective rank of up to 2, since the line may miss the origin. So the limit of the
+        rank is at least 2, or half of the room where that is less.
         """
         return {"rank": max(self.rank * room, min(2.0, room / 2)), "spread": self.spread, "silent": self.silent}
 
@@ -65,7 +66,7 @@ def health(features: Tensor, embeddings: Tensor, activity: float = 1.0) -> Healt
 
 
 def symptoms(found: Health, limits: Limits | None = None) -> dict[str, str]:
-    """For each vital sign beyond its limit a sentence: what it means, and the usual cures."""
+    """One sentence for each vital sign beyond its limit: what it means, and the usual cures."""
     limits = Limits() if limits is None else limits
     least = limits.among(found.room)["rank"]
     said = {

@@ -21,16 +21,17 @@ class NonFiniteError(FloatingPointError):
 class Learner(pl.LightningModule):
     """Trains an encoder and a projector on an objective.
 
-    ``views -> encoder -> projector -> objective -> loss``. Nothing here knows a method: whatever is learned or
-    remembered beyond encoder and projector belongs to the objective.
+    ``views -> encoder -> projector -> objective -> loss``. The learner is the same for every method: whatever is
+    learned or remembered beyond encoder and projector belongs to the objective.
 
     Args:
         encoder: samples ``[B, ...]`` to features ``[B, F]``.
         projector: features to embeddings ``[B, D]``.
         objective: judges the embeddings.
-        optimizer: which optimiser, with its schedule.
-        momentum: of the moving-average network, kept only if the objective asks for one.
-        limits: what counts as collapse, for whoever watches.
+        optimizer: the optimiser with its schedule (default: `AdamW`).
+        momentum: how much of the moving-average network remains at each step, in [0, 1); there is such a network only
+            if the objective asks for one.
+        limits: the vital signs that count as collapse; alarms and judgements read them here.
 
     Views of one shape pass through the network as one batch, so batch normalisation pools over them.
     """
@@ -71,15 +72,15 @@ class Learner(pl.LightningModule):
         return self.objective.activate(self.projector(features).float())
 
     def embed(self, views: Views) -> Embeddings:
-        """The projector's outputs for all views, float32 whatever the precision of the network.
+        """The projector's outputs for all views, in float32 whatever the precision of the network.
 
-        They go to the objective; ``project`` gives what others see.
+        The objective takes these. ``project`` gives embeddings, which the objective has activated.
         """
         _, context = self._through(self.encoder, self.projector, views.images)
         return Embeddings(context, self._target(views, context))
 
     def training_step(self, batch: Views, batch_idx: int) -> dict[str, Tensor]:
-        """One loss; the detached features and embeddings go along for probes and other onlookers."""
+        """The loss, with detached features and embeddings for callbacks such as probes."""
         features, context = self._through(self.encoder, self.projector, batch.images)
         z = Embeddings(context, self._target(batch, context))
         outcome: Outcome = self.objective(z)
@@ -100,7 +101,7 @@ class Learner(pl.LightningModule):
             self._seen = None
 
     def validation_step(self, batch: Views, batch_idx: int) -> dict[str, Tensor]:
-        """Features and embeddings of held-out samples, for probes and other onlookers; no state changes."""
+        """Features and embeddings of held-out samples, for callbacks such as probes; no state changes."""
         features, context = self._through(self.encoder, self.projector, batch.images)
         z = self.objective.activate(context)
         self.log("valid/activity", (z != 0).float().mean(), batch_size=z.shape[1], sync_dist=True)
@@ -127,7 +128,7 @@ class Learner(pl.LightningModule):
 
     @staticmethod
     def _through(encoder: nn.Module, projector: nn.Module, images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features ``[V, B, F]`` and embeddings ``[V, B, D]``; runs of equal shapes share one pass."""
+        """Features ``[V, B, F]`` and outputs ``[V, B, D]``; neighbouring views of one shape share a pass."""
         batch = images[0].shape[0]
         features = torch.cat(
             [encoder(_channels_last(torch.cat(run))) for run in _runs_of_equal_shape(images)]

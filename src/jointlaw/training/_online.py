@@ -1,4 +1,4 @@
-"""Linear probes that learn beside a run, and never touch its encoder."""
+"""Linear probes that learn during a training, without any influence on the encoder."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ class OnlineProbe(pl.Callback):
     """Trains a linear classifier on detached features and one on detached embeddings while the encoder learns.
 
     Each is a batch normalisation without parameters and one linear layer, with an Adam of its own. Validation logs
-    ``probe/backbone`` and ``probe/projector``: the accuracy on held-out samples of the probes as they are then,
-    not the best they ever were. Samples with label -1 are passed over.
+    ``probe/backbone`` and ``probe/projector``: the accuracy of the probes at that time on held-out samples. Samples
+    with label -1 are left out.
 
     Args:
         features: width of the backbone's output.
         width: width of the embeddings.
         classes: number of classes.
-        learning_rate: of the probes' Adam.
+        learning_rate: learning rate of the Adam that fits the probes.
     """
 
     def __init__(self, features: int, width: int, classes: int, learning_rate: float = 3e-3) -> None:

@@ -91,9 +91,9 @@ class LARS(Optimizer):
     """Layer-wise adaptive SGD with momentum, as the papers use it for ResNets (needs ``jointlaw[vision]``: timm).
 
     Args:
-        momentum: of the steps.
-        trust: a layer's step is this share of its weights' length, times the learning rate.
-        clip: whether a layer's step is at most that of plain SGD; the learning rate then bounds it only.
+        momentum: share of the last step that is added to the next one, in [0, 1).
+        trust: a layer's step is as long as this share of its weights, times the learning rate.
+        clip: whether to limit a layer's step to that of plain SGD; the learning rate is then an upper bound only.
     """
 
     learning_rate: float = 0.3

@@ -1,4 +1,4 @@
-"""After training: thresholds are set to what the network's outputs are when it is used, not when it is trained."""
+"""After training: set thresholds by the outputs of the network in evaluation mode, in which it is used."""
 
 from itertools import count
 
@@ -17,16 +17,16 @@ ROWS = 20_000
 def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int) -> None:
     """Show the objective the outputs of the trained network in evaluation mode.
 
-    In training, batch normalisation takes its moments from the batch, and thresholds follow outputs that this makes
-    noisier than those of evaluation; and they follow with a lag. Both matter where units fire once in a hundred samples
-    or less.
+    In training, batch normalisation takes its moments from the batch, which makes outputs noisier than in evaluation.
+    Thresholds follow these noisy outputs, and follow them with a lag. Both matter where units fire once in a hundred
+    samples or less.
 
     Args:
-        learner: trained; its mode is put back afterwards.
+        learner: a trained learner; its mode (training or evaluation) is put back afterwards.
         source: training samples. Random ones are taken, in views drawn as in training, until there are 20,000 views.
-        views: their maker.
-        batch: samples at a time.
-        seed: of the choice and the views.
+        views: the maker of views that trained the learner.
+        batch: number of samples in one pass.
+        seed: determines which samples are taken, and their views.
     """
     if not learner.objective.settles:
         return

@@ -1,4 +1,4 @@
-"""Chance, apart from the operations: draw the parameters of one view for a batch, then apply them."""
+"""Random parameters of views: drawn for a whole batch first, and then applied without further chance."""
 
 import math
 from typing import NamedTuple
@@ -17,16 +17,16 @@ NEVER = 2.0  # no value reaches this solarisation threshold
 class Draws(NamedTuple):
     """Parameters of one view of B samples.
 
-    None leaves a step out for all. Where a step is on, a sample that was not drawn for it has the parameter that
-    changes nothing: that is as fast as picking the others out, and never waits for an accelerator.
+    None leaves a step out for all samples. Otherwise a sample that the step is not to change has the parameter that
+    changes nothing: this is as fast as selecting the other samples, and never waits for an accelerator.
 
     Attributes:
         box: ``[B, 4]`` top, left, height and width of the crop.
         flip: ``[B]`` booleans.
-        brightness: ``[B]`` factors, as contrast and saturation.
-        contrast: ``[B]``.
-        saturation: ``[B]``.
-        hue: ``[B]`` turns.
+        brightness: ``[B]`` factors.
+        contrast: ``[B]`` factors.
+        saturation: ``[B]`` factors.
+        hue: ``[B]`` turns of the colour circle.
         colour: ``[B]``, 0 where all colour is lost and 1 elsewhere.
         sigma: ``[B]`` deviations of the blur in pixels.
         threshold: ``[B]`` values from which on pixels are inverted.

@@ -53,7 +53,7 @@ class ImageViewMaker(ViewMaker):
     the same law.
 
     Args:
-        settings: what a view may do; see ``ViewSettings``.
+        settings: probabilities and amounts of all steps; see ``ViewSettings``.
 
     >>> images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     >>> [list(view.shape) for view in ImageViewMaker(colour())(images, torch.Generator().manual_seed(0))]
@@ -75,7 +75,7 @@ class ImageViewMaker(ViewMaker):
     def clean(self, batch: Tensor) -> Tensor:
         """Resize the largest central crop of the view's shape (bilinear, antialiased), and normalise it.
 
-        Images may be floats in [0, 1], too: shares of full brightness.
+        Images may also be floats in [0, 1], which are shares of full brightness.
         """
         self._check(batch, floats=True)
         size = _size(batch, self.settings.size)
@@ -150,7 +150,7 @@ class TensorViewMaker(ViewMaker):
     """Views of float vectors ``[B, F]``: standardise, add Gaussian noise, set random features to their mean (0).
 
     Args:
-        settings: amounts of each; see ``TensorSettings``.
+        settings: how much noise, how many features are masked, mean and deviation; see ``TensorSettings``.
     """
 
     def __init__(self, settings: TensorSettings) -> None:
@@ -194,9 +194,9 @@ class PerSampleViewMaker(ViewMaker):
     equal seeds give equal views. A function that draws from ``random`` or NumPy must seed those itself.
 
     Args:
-        function: a uint8 ``[C, H, W]`` tensor to a float tensor; all samples must come out in one shape.
+        function: turns a uint8 ``[C, H, W]`` tensor into a float tensor, of one shape for all samples.
         count: views of each sample.
-        clean: the same for evaluation, without chance. By default ``function`` itself, always from the same seed.
+        clean: another such function, without chance, for evaluation (default: ``function``, always from the same seed).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""View settings of which only some are given: the others are as the data want them."""
+"""View settings of which only some are given: the others are the usual ones for the data."""
 
 from collections.abc import Mapping
 from dataclasses import fields, make_dataclass
@@ -26,8 +26,8 @@ def settled(
     """Complete settings: those that are given, and the usual ones.
 
     Args:
-        given: complete settings, or some by name (None: not given).
-        usual: for the kind of data at hand.
+        given: complete settings, or some of them by name; None counts as not given.
+        usual: the settings that are taken where none is given, those of the data at hand.
 
     Raises:
         ValueError: if one is given that this kind of data does not have.
@@ -51,7 +51,7 @@ def settled(
 
 
 def complete(tree: Mapping[str, Any]) -> ViewSettings | TensorSettings:
-    """Settings that were written down in full, back from their names and values.
+    """Rebuild settings from all their names and values, as a configuration file holds them.
 
     >>> complete({"noise": 0.2, "mask": 0.5}).mask
     0.5

@@ -1,4 +1,4 @@
-"""What a view may do to a sample: every knob, its default, and the papers' settings per kind of data."""
+"""Settings of views: each with its default, and the papers' settings for each kind of data."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ class ViewSettings:
         flip: probability of mirroring left and right.
         jitter: probability of the colour jitter.
         brightness: the factor is uniform within this distance of 1 (never below 0).
-        contrast: as brightness.
-        saturation: as brightness; colour images only.
+        contrast: the factor is uniform within this distance of 1 (never below 0).
+        saturation: the factor is uniform within this distance of 1 (never below 0); colour images only.
         hue: largest turn of the hue either way, in turns (at most 0.5); colour images only.
         grey: probability of losing all colour.
         blur: probability of a Gaussian blur.

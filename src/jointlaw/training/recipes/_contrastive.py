@@ -13,7 +13,7 @@ def simclr(*, temperature: float = 0.5, width: int = 128, hidden: int | None = 5
     """SimCLR: other samples of the batch are the negatives (Chen et al. 2020).
 
     Args:
-        temperature: of the softmax over similarities (0.5 is the paper's for small images).
+        temperature: similarities are divided by it before the softmax (the paper's is 0.5 for small images).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -24,7 +24,7 @@ def ncl(*, temperature: float = 0.2, width: int = 512, hidden: int | None = None
     """Non-negative contrastive learning: SimCLR on rectified embeddings (Wang et al. 2024).
 
     Args:
-        temperature: of the softmax over similarities.
+        temperature: similarities are divided by it before the softmax.
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
     """
@@ -43,10 +43,10 @@ def moco(
     """MoCo v2: negatives from a queue of past embeddings of a moving-average network (Chen et al. 2020).
 
     Args:
-        bank: embeddings in the queue.
-        temperature: of the softmax over similarities.
-        symmetric: each view is query and key in turn.
-        momentum: of the moving average.
+        bank: number of embeddings in the queue.
+        temperature: similarities are divided by it before the softmax.
+        symmetric: whether every view is both query and key; otherwise the last view gives the keys of the others.
+        momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -70,17 +70,17 @@ def smc_gmje(  # noqa: PLR0913 (a recipe's signature is its command line)
     """SMC-GMJE: MoCo whose bank is a set of particles, weighted and resampled by likelihood (Huang 2026).
 
     Args:
-        bank: particles.
-        temperature: of the softmax over similarities, and of the particles' weights.
-        resampling: how particles are drawn by weight.
+        bank: number of particles.
+        temperature: similarities are divided by it before the softmax, and in the particles' weights.
+        resampling: the method of drawing particles in proportion to their weights.
         threshold: resample when the effective sample size falls below this share of the bank; 1 is every step.
         tempering: power to which the likelihood of the queries is raised, in [0, 1].
         oldest: steps that a particle may stay in the bank (default: no limit).
-        symmetric: each view is query and key in turn.
-        momentum: of the moving average.
+        symmetric: whether every view is both query and key; otherwise the last view gives the keys of the others.
+        momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
-        seed: of the resampling.
+        seed: determines which particles are resampled.
     """
     particles = Particles(
         bank,

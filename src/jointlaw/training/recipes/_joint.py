@@ -35,13 +35,13 @@ def dual_gje(
     """Dual GJE: a moving-average network's embeddings are a Gaussian process of the context.
 
     Args:
-        length: of the RBF kernel, in embedding units (unit vectors).
+        length: length scale of the RBF kernel, in embedding units (embeddings are unit vectors).
         noise: variance of the targets about the process.
-        features: random Fourier features; by default the exact process.
-        momentum: of the moving average.
+        features: number of random Fourier features (default: the exact process, without any).
+        momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
-        seed: of the features.
+        seed: determines the random Fourier features.
     """
     kernel = RBF(length, learned=False)
     process: GaussianProcess | FourierProcess = (
@@ -58,9 +58,9 @@ def gmje(
     """GMJE: joint embeddings are likely under learned prototypes with a learned shared covariance.
 
     Args:
-        components: prototypes K.
+        components: number of prototypes K.
         entropy: weight of the views' entropies.
-        sphere: embeddings are unit vectors.
+        sphere: whether embeddings are unit vectors.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -81,10 +81,11 @@ def gmje_mdn(
     """GMJE-MDN: a network predicts a mixture of one view's embedding from the other's.
 
     Args:
-        components: of the mixture.
+        components: number of components of the predicted mixture.
         guard: weight of the context's likelihood.
         entropy: weight of the views' entropies.
-        sphere: embeddings are unit vectors; others may differ in length to be predicted sharply, and learn less.
+        sphere: whether embeddings are unit vectors. Others can be predicted well by differing in length alone, and then
+            the encoder learns less.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -96,7 +97,7 @@ def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512)
     """A demonstration that collapses: the joint likelihood with the batch's own covariance (the trace trap).
 
     Args:
-        ridge: added to the covariance.
+        ridge: added to the diagonal of the covariance, in squared embedding units.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """

@@ -33,19 +33,19 @@ def rectified_lpjepa(  # noqa: PLR0913 (a recipe's signature is its command line
         activity: the dial: share of units active in an embedding, in (0, 1). Give this or loc, not both.
         loc: location of the generalised Gaussian before rectification (default 0, half of the units active).
         p: shape of the law; 1 is a rectified Laplace, 2 a rectified Gaussian.
-        scale: unit variance before (GN) or after (RGN) the rectifier.
+        scale: whether the law has unit variance before (GN) or after (RGN) the rectifier.
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
         invariance: weight of the squared distance between views.
         matching: weight of the sliced distance to the law.
         rate: how fast each unit's threshold follows the planned share of active samples, in [0, 1]; 0 is a plain
             rectifier, which lets units die.
-        slices: directions in which batch and law are compared; by default a mixture of dense orthogonal blocks,
-            sparse blocks, coordinate axes and the batch's lower singular vectors.
-        targets: how the law's sorted projections are had; by default expected order statistics.
-        rectified_features: rectify the projector's output.
-        rectified_target: match a rectified law (else the generalised Gaussian itself).
-        seed: of the slices.
+        slices: directions in which batch and law are compared (default: a mixture of dense orthogonal blocks, sparse
+            blocks, coordinate axes and the batch's lower singular vectors).
+        targets: what sorted projections are compared with (default: the law's expected order statistics).
+        rectified_features: whether to rectify the projector's output.
+        rectified_target: whether the law is rectified, too; otherwise it is the generalised Gaussian itself.
+        seed: determines the slices of every step.
     """
     law: GeneralizedGaussian | RectifiedGeneralizedGaussian = rectified_law(activity, loc, p, scale)
     if not rectified_target:
@@ -79,12 +79,12 @@ def rectified_lpjepa_paper(  # noqa: PLR0913
     Args:
         loc: location of the generalised Gaussian before rectification.
         p: shape of the law.
-        scale: unit variance before (GN) or after (RGN) the rectifier.
+        scale: whether the law has unit variance before (GN) or after (RGN) the rectifier.
         width: embedding width D.
         slices: number of uniform slices N.
         invariance: weight of the squared distance between views.
         matching: weight of the distance to the law.
-        seed: of slices and target draws.
+        seed: determines the slices and the draws of the law at every step.
     """
     law = rectified_law(None, loc, p, scale)
     objective = RectifiedLpJEPA(
@@ -103,11 +103,12 @@ def compose(objective: Objective, *, width: int = 512, hidden: int | None = None
     """Any objective with any law, slices and targets, given by class_path (best in a --config file).
 
     Args:
-        objective: judges the embeddings, for example
-            class_path: jointlaw.objectives._lpjepa.RectifiedLpJEPA with init_args.law.
+        objective: gives the loss of a batch of embeddings, for example class_path:
+            jointlaw.objectives.RectifiedLpJEPA with init_args.law.
         width: embedding width D.
         hidden: width of the projector's hidden layers (default: width).
-        bias: of the projector's last layer; of no use where thresholds follow.
+        bias: whether the projector's last layer has one; say false where the loss does not see the mean of a unit, as
+            with thresholds.
     """
     return Method(objective, projector(width, hidden, bias))
 

@@ -1,4 +1,4 @@
-"""What a recipe chooses."""
+"""What a recipe returns: an objective, a projector, and what goes with them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,8 +17,8 @@ class Method(NamedTuple):
     Attributes:
         objective: judges the embeddings.
         projector: makes the projector for a backbone of a given width.
-        momentum: of the moving-average network, for objectives that ask for one.
-        limits: what counts as collapse, for the alarm in training and for the judgement.
+        momentum: how much of the moving-average network remains at each step, for objectives that ask for one.
+        limits: the vital signs that count as collapse, in training and in the judgement.
     """
 
     objective: Objective
@@ -28,9 +28,9 @@ class Method(NamedTuple):
 
 
 def projector(width: int, hidden: int | None, bias: bool = True) -> Callable[[int], nn.Module]:
-    """The three-layer projector, whose input width is not known yet.
+    """A function that makes the three-layer projector, once the width of the backbone is known.
 
-    An objective to which the mean of a unit is nothing wants no bias at the end: the gradient would be rounding error,
-    which Adam and the like scale up to whole steps.
+    Where the loss does not see the mean of a unit, the last layer should have no bias: its gradient would be nothing
+    but rounding error, which Adam scales up to whole steps.
     """
     return partial(Projector, width=width, hidden=hidden, bias=bias)

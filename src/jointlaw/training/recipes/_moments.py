@@ -14,11 +14,11 @@ def lejepa(
     """LeJEPA: views predict their centre, embeddings follow the standard normal law (Balestriero and LeCun 2025).
 
     Args:
-        sigreg: weight of the distance to the law, in [0, 1]; the prediction has the rest.
-        slices: number of directions, as published (1024 there); by default the exact mean over all of them.
+        sigreg: weight of the distance to the law, in [0, 1]; the weight of the prediction is 1 less this.
+        slices: number of directions, 1024 as published (default: the exact mean over all directions).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
-        seed: of the slices.
+        seed: determines the directions of every step, where there are slices.
     """
     regularizer = None if slices is None else SIGReg(Uniform(slices), seed)
     return Method(LeJEPA(regularizer, sigreg=sigreg), projector(width, hidden))

@@ -10,7 +10,7 @@ def byol(*, predictor: int = 1024, momentum: float = 0.99, width: int = 256, hid
 
     Args:
         predictor: width of the predictor's hidden layer.
-        momentum: of the moving average.
+        momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -24,7 +24,7 @@ def jepa(
 
     Args:
         predictor: width of the predictor's hidden layer (default: the objective's own).
-        momentum: of the moving average.
+        momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -44,11 +44,11 @@ def swav(
     """SwAV: views predict each other's assignment to prototypes (Caron et al. 2020).
 
     Args:
-        prototypes: K.
-        temperature: of the softmax over prototypes.
-        epsilon: of Sinkhorn.
-        queue: past embeddings per view that share in the assignment.
-        frozen: steps before the prototypes learn.
+        prototypes: number of prototypes K.
+        temperature: similarities are divided by it before the softmax over prototypes.
+        epsilon: scores are divided by it before Sinkhorn's algorithm; smaller values give harder assignments.
+        queue: number of past embeddings per view that are assigned together with the batch.
+        frozen: number of steps before the prototypes begin to learn.
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
