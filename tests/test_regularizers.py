@@ -17,7 +17,6 @@ from jointlaw.functional import _slicing as slicing
 from jointlaw.functional import covariance_penalty, hsic, sigreg, variance_hinge
 from jointlaw.functional._characteristic import sphere_characteristic
 from jointlaw.functional._ordering import Unit
-from jointlaw.functional._tables import MOST, Tables
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.regularizers import (
     HSIC,
@@ -40,6 +39,7 @@ from jointlaw.regularizers import (
     VarianceCovariance,
     default_slices,
 )
+from jointlaw.regularizers._tables import MOST, Tables
 
 law = RectifiedGeneralizedGaussian(1.0, 0.0)
 SLICES: dict[str, Slices] = {

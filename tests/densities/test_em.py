@@ -14,7 +14,6 @@ from jointlaw.densities.em import (
     ConvergenceWarning,
     Covariance,
     Diagonal,
-    EmptyComponentWarning,
     ExpectationMaximization,
     FromLaw,
     Full,
@@ -28,7 +27,7 @@ from jointlaw.densities.em import (
 )
 from jointlaw.densities.em._covariances import COVARIANCES
 from jointlaw.densities.em._screening import Whitened
-from jointlaw.densities.em._steps import Parameters, expect
+from jointlaw.densities.em._steps import EmptyComponentWarning, Parameters, expect
 from jointlaw.functional._mixtures import component_log_densities
 from jointlaw.laws import JointGaussian
 

@@ -6,9 +6,9 @@ import torch
 from torch import Generator, Tensor
 
 from jointlaw.functional import _ordering as ordering
-from jointlaw.functional._tables import Tables
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.regularizers import Axes, FastOrthogonal, OrderStatistics, Orthogonal, Slices, Sparse, TwoSample, Uniform
+from jointlaw.regularizers._tables import Tables
 
 BATCH = 256
 DRAWS = 1000

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from jointlaw.functional import _families as families
 from jointlaw.functional import _slicing as slicing
 from jointlaw.regularizers import Axes, Blend, Eigen, FastOrthogonal, LowerEigen, Orthogonal, Slices, Sparse, Uniform
+from jointlaw.regularizers import _families as families
 
 WIDTHS = (24, 48, 100)
 FAMILIES: dict[str, Callable[[], Slices]] = {

@@ -21,12 +21,12 @@ from jointlaw.densities import (
 )
 from jointlaw.functional import covariance_penalty, unit, variance_hinge
 from jointlaw.functional._slicing import Block
-from jointlaw.functional._tables import Tables, UnitLaw
-from jointlaw.functional._targets import Sorted
 from jointlaw.laws import GeneralizedGaussian, JointMixture
 from jointlaw.objectives import GMJE, ConditionalGMJE, DualGJE, MoCo, NaiveGJE, Objective, PrimalGJE, RectifiedLpJEPA
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.regularizers import Eigen, SIGReg, SlicedWasserstein, Targets, Uniform
+from jointlaw.regularizers._tables import Tables, UnitLaw
+from jointlaw.regularizers._targets import Sorted
 from jointlaw.types import Embeddings
 
 B, INPUTS, DIM = 64, 8, 4

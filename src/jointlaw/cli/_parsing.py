@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 TRUE_OR_FALSE = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
 
@@ -15,8 +15,17 @@ def parser(**options: Any) -> ArgumentParser:
 
 def parse(known: ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
     """The options that the words choose, as plain values; classes are ``class_path`` with ``init_args``."""
-    found: dict[str, Any] = known.parse_args(spelled_out(words, switches(known))).as_dict()
+    found: dict[str, Any] = _plain(known.parse_args(spelled_out(words, switches(known))))
     return found
+
+
+def _plain(value: Any) -> Any:
+    """Namespaces as mappings, inside lists too."""
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def switches(known: ArgumentParser) -> dict[str, bool]:

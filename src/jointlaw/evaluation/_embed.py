@@ -8,7 +8,8 @@ from torch import Tensor
 
 from jointlaw.data import Source
 from jointlaw.evaluation._table import Table
-from jointlaw.training import Learner, clean_views, drawn_views
+from jointlaw.training import Learner
+from jointlaw.training._datamodule import clean_views, drawn_views
 from jointlaw.types import Views
 from jointlaw.views import ViewMaker
 

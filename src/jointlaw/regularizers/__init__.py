@@ -23,7 +23,8 @@ once. `VarianceCovariance` and `LogDetEntropy` look at second moments, and `HSIC
 embeddings tell of each other.
 """
 
-from jointlaw.functional._families import (
+from jointlaw.regularizers._dependence import HSIC
+from jointlaw.regularizers._families import (
     Axes,
     Blend,
     Eigen,
@@ -34,11 +35,10 @@ from jointlaw.functional._families import (
     Sparse,
     Uniform,
 )
-from jointlaw.functional._targets import OrderStatistics, Targets, TwoSample
-from jointlaw.regularizers._dependence import HSIC
 from jointlaw.regularizers._moments import LogDetEntropy, VarianceCovariance
 from jointlaw.regularizers._regularizer import Regularizer
 from jointlaw.regularizers._sigreg import SIGReg, SphereSIGReg
+from jointlaw.regularizers._targets import OrderStatistics, Targets, TwoSample
 from jointlaw.regularizers._wasserstein import SlicedWasserstein, default_slices
 
 __all__ = [

@@ -7,9 +7,9 @@ from jointlaw import _check as check
 from jointlaw._untraced import untraced
 from jointlaw.distributed import gather, mean_across_ranks, world_size
 from jointlaw.functional._characteristic import sliced_characteristic, sphere_characteristic
-from jointlaw.functional._families import Slices, Uniform
 from jointlaw.laws import GeneralizedGaussian, Law
 from jointlaw.regularizers._draws import seeded, shared_out
+from jointlaw.regularizers._families import Slices, Uniform
 from jointlaw.regularizers._regularizer import Regularizer, as_views
 
 

@@ -10,13 +10,13 @@ from jointlaw._untraced import untraced
 from jointlaw.densities import Fitted
 from jointlaw.densities._fitted import held_unit
 from jointlaw.distributed import gather, mean_across_ranks
-from jointlaw.functional._families import Axes, Blend, FastOrthogonal, LowerEigen, Slices, Sparse
 from jointlaw.functional._matching import Piece, streamed_wasserstein
-from jointlaw.functional._tables import Tables
-from jointlaw.functional._targets import OrderStatistics, Targets
 from jointlaw.laws import Law
 from jointlaw.regularizers._draws import seeded, shared_out
+from jointlaw.regularizers._families import Axes, Blend, FastOrthogonal, LowerEigen, Slices, Sparse
 from jointlaw.regularizers._regularizer import Regularizer, as_views
+from jointlaw.regularizers._tables import Tables
+from jointlaw.regularizers._targets import OrderStatistics, Targets
 
 _IN_USE: WeakKeyDictionary[Fitted, tuple[list[tuple[Tensor, int]], Tables]] = WeakKeyDictionary()
 """The tables of the laws that are being matched, with the tensors and their versions to which they belong.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from jointlaw.evaluation import Judgement
+    from jointlaw.evaluation._judge import Judgement
     from jointlaw.report import Contents
     from jointlaw.runs._run import Run
 

@@ -22,8 +22,9 @@ from jointlaw.runs._setup import Setup
 from jointlaw.views import ViewMaker
 
 if TYPE_CHECKING:
-    from jointlaw.evaluation import Judgement, Table
+    from jointlaw.evaluation import Table
     from jointlaw.evaluation._embed import Embedder
+    from jointlaw.evaluation._judge import Judgement
     from jointlaw.generation import TrainedDecoder
     from jointlaw.report import Page
     from jointlaw.runs._generate import Samples

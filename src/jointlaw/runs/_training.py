@@ -79,7 +79,7 @@ def _what_is_left(run: "Run") -> str:
 
 def clean_batches(sources: Iterable[Source], views: ViewMaker, batch: int, total: int) -> Iterable[Views]:
     """Clean views of all samples, source after source, read as they are needed, with a progress bar."""
-    from jointlaw.training import clean_views
+    from jointlaw.training._datamodule import clean_views
 
     return track((one for source in sources for one in clean_views(source, views, batch)), "embedding", total)
 

@@ -27,6 +27,13 @@ class Covariance(ABC):
     name: ClassVar[str]
     pooled: ClassVar[bool] = False  # whether the second moment is that of all samples, whatever the shares
 
+    def __eq__(self, other: object) -> bool:
+        """All of one kind are equal."""
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     @abstractmethod
     def shape(self, components: int, dim: int) -> tuple[int, ...]:
         """Shape of the second moment."""

@@ -1,4 +1,16 @@
-"""One function per paper: its defaults and nothing else. Each signature is a command of ``jointlaw train``."""
+"""Recipes: one function per paper, its defaults and nothing else. Each signature is a command of ``jointlaw train``.
+
+A recipe returns a `Method`: an objective, what makes its projector, and what counts as collapse. `GROUPS` lists the
+recipes by what they do, `RECIPES` by name; in Python, options are bound by ``functools.partial``.
+
+>>> method = RECIPES["rectified-lpjepa"](activity=0.1, width=64)
+>>> method.projector(256)[-1].out_features, round(float(method.objective.law.activity), 3)
+(64, 0.1)
+
+To match a law: `rectified_lpjepa`, `rectified_lpjepa_paper`, `lejepa`, `vicreg`, `nvicreg`. To contrast: `simclr`,
+`ncl`, `moco`, `smc_gmje`. To predict: `byol`, `jepa`, `swav`. To maximise a joint likelihood: `primal_gje`, `dual_gje`,
+`gmje`, `gmje_mdn`, and `naive_gje`, which collapses to show it. `compose` puts anything together.
+"""
 
 from collections.abc import Callable
 
@@ -9,7 +21,29 @@ from jointlaw.training.recipes._method import Method
 from jointlaw.training.recipes._moments import lejepa, nvicreg, vicreg
 from jointlaw.training.recipes._predictive import byol, jepa, swav
 
-__all__ = ["GROUPS", "RECIPES", "Method"]
+__all__ = [
+    "GROUPS",
+    "RECIPES",
+    "Method",
+    "byol",
+    "compose",
+    "dual_gje",
+    "gmje",
+    "gmje_mdn",
+    "jepa",
+    "lejepa",
+    "moco",
+    "naive_gje",
+    "ncl",
+    "nvicreg",
+    "primal_gje",
+    "rectified_lpjepa",
+    "rectified_lpjepa_paper",
+    "simclr",
+    "smc_gmje",
+    "swav",
+    "vicreg",
+]
 
 GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
     "match a law": {

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-from jointlaw.functional._families import Slices, Uniform
-from jointlaw.functional._targets import Targets, TwoSample
 from jointlaw.laws import GeneralizedGaussian, RectifiedGeneralizedGaussian
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
 from jointlaw.objectives._objective import Objective
+from jointlaw.regularizers import Slices, Targets, TwoSample, Uniform
 from jointlaw.training.recipes._method import Method, projector
 
 

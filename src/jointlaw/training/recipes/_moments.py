@@ -1,10 +1,9 @@
 """Recipes that match the batch's moments, or its characteristic function."""
 
-from jointlaw.functional._families import Uniform
 from jointlaw.objectives._contrastive import RepReLU
 from jointlaw.objectives._lejepa import LeJEPA
 from jointlaw.objectives._vicreg import VICReg
-from jointlaw.regularizers import SIGReg
+from jointlaw.regularizers import SIGReg, Uniform
 from jointlaw.training.recipes._method import Method, projector
 
 

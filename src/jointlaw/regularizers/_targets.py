@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jointlaw.functional._slicing import Block
 from jointlaw.functional._sorting import sorted_values
-from jointlaw.functional._tables import Tables, UnitLaw
+from jointlaw.regularizers._tables import Tables, UnitLaw
 
 AVERAGED = 16  # drawn samples that stand for their expectation where no table is exact enough
 Sorted = Callable[[Block], Tensor]  # block of n slices -> [n, 1 or V, B] ascending
