@@ -15,8 +15,9 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from jointlaw import Run
+from jointlaw import RectifiedLpJEPA, Run, load_encoder
 from jointlaw.cli import main
+from jointlaw.regularizers import TwoSample, Uniform
 from jointlaw.runs._fit import load_fit
 from jointlaw.runs._history import read_history
 
@@ -60,6 +61,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
     assert main([*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={folder}"]) == 0
     return folder
+
+
+@pytest.fixture
+def copy(done: Path, tmp_path: Path) -> Path:
+    """The run, for tests that change it."""
+    return Path(shutil.copytree(done, tmp_path / "copy"))
 
 
 @pytest.fixture
@@ -128,13 +135,12 @@ class TestRunFolder:
         assert read_history(done / "metrics.csv") == read_history(again / "metrics.csv")
         assert not (again / "report.html").exists()
 
-    def test_resuming_the_finished_run_changes_no_figure(self, done: Path) -> None:
-        before = json.loads((done / "results.json").read_text())
+    def test_resuming_the_finished_run_changes_no_figure(self, copy: Path) -> None:
+        before = json.loads((copy / "results.json").read_text())
         stale = {**before, "sparsity.l0": 0.9, "density.nats": 1.0}  # of an older judgement, and of another command
-        (done / "results.json").write_text(json.dumps(stale))
-        assert main([*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={done}", "--run.resume"]) == 0
-        assert json.loads((done / "results.json").read_text()) == {**before, "density.nats": 1.0}
-        (done / "results.json").write_text(json.dumps(before))
+        (copy / "results.json").write_text(json.dumps(stale))
+        assert main([*RECIPE, *SMALL, "--activity=0.2", f"--run.folder={copy}", "--run.resume"]) == 0
+        assert json.loads((copy / "results.json").read_text()) == {**before, "density.nats": 1.0}
 
 
 class TestCommandsOnARun:
@@ -173,10 +179,12 @@ class TestCommandsOnARun:
         assert (tmp_path / "e.npz").read_text() == "precious"
         assert main(["embed", str(done), str(tmp_path / "e.npz"), "--overwrite"]) == 0
 
-    def test_report(self, done: Path) -> None:
-        (done / "report.html").unlink()
-        assert main(["report", str(done)]) == 0
-        assert "<html" in (done / "report.html").read_text(encoding="utf-8")
+    def test_report(self, copy: Path) -> None:
+        before = json.loads((copy / "results.json").read_text())
+        (copy / "report.html").unlink()
+        assert main(["report", str(copy)]) == 0
+        assert "<html" in (copy / "report.html").read_text(encoding="utf-8")
+        assert json.loads((copy / "results.json").read_text()) == before  # the same network on the same samples
 
 
 class TestData:
@@ -237,26 +245,62 @@ class TestOptions:
         assert config["views"] == "test_cli:pipeline"
 
     def test_small_crops(self, train: Callable[..., Path]) -> None:
-        train("--views.small_count=2", "--views.small_size=6", "--run.epochs=1")
+        folder = train("--views.small_count=2", "--views.small_size=6", "--run.epochs=1")
+        images = np.zeros((5, 8, 8), np.uint8)
+        run = Run.open(folder)
+        drawn = run.views(torch.from_numpy(images)[:, None], torch.Generator().manual_seed(0))
+        assert [tuple(view.shape[2:]) for view in drawn] == [(8, 8), (8, 8), (6, 6), (6, 6)]
+        assert run.embed(images).embeddings.shape == (5, 32)
 
     def test_views_of_another_size_than_the_samples(self, train: Callable[..., Path]) -> None:
         folder = train("--views.size=12", "--encoder=mlp", "--run.epochs=1")
         assert load_file(folder / "encoder.safetensors")["encoder.0.1.weight"].shape == (512, 144)
 
-    def test_lars_clipping_accumulation_and_loggers(self, train: Callable[..., Path]) -> None:
+    def test_another_optimiser_with_clipping_and_accumulation(self, train: Callable[..., Path]) -> None:
         folder = train("--optimizer=LARS", "--optimizer.learning_rate=0.1", "--run.clip=1", "--run.accumulate=2")
         config = yaml.safe_load((folder / "config.yaml").read_text())
-        assert config["optimizer"]["class_path"].endswith("LARS")
+        assert config["optimizer"]["class_path"] == "jointlaw.training.LARS"
+        state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+        assert state["global_step"] == 2 * 3  # five batches an epoch, two to a step
+        assert state["optimizer_states"][0]["param_groups"][0]["momentum"] == 0.9
+
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("default")  # of the loggers' own dependencies
+    def test_loggers_hold_what_metrics_csv_holds(self, train: Callable[..., Path]) -> None:
+        from mlflow.tracking import MlflowClient
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        folder = train('--run.loggers=["tensorboard", "mlflow"]', recipe="vicreg")
+        expected = [row["train/loss"] for row in read_history(folder / "metrics.csv").values() if "train/loss" in row]
+        events = EventAccumulator(str(folder / "tensorboard"))
+        events.Reload()
+        assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(expected)
+        client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+        (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+        assert run.info.status == "FINISHED"
+        history = client.get_metric_history(run.info.run_id, "train/loss")
+        assert [metric.value for metric in history] == pytest.approx(expected)
 
     def test_bfloat16(self, train: Callable[..., Path]) -> None:
-        train("--run.precision=bf16", "--run.epochs=1")
+        half = load_file(train("--run.precision=bf16", "--run.epochs=1") / "encoder.safetensors")
+        assert all(value.dtype != torch.bfloat16 for value in half.values())  # weights stay wide
+        assert all(bool(value.isfinite().all()) for value in half.values())
+        name = "projector.1.weight"
+        assert not torch.equal(half[name].bfloat16().float(), half[name])
 
     def test_a_timm_encoder_with_small_crops(self, train: Callable[..., Path]) -> None:
-        train("--encoder=resnet18", "--run.epochs=1", "--views.small_count=1", "--views.small_size=4")
+        folder = train("--encoder=resnet18", "--run.epochs=1", "--views.small_count=1", "--views.small_size=4")
+        weights = load_file(folder / "encoder.safetensors")
+        assert weights["encoder.conv1.weight"].shape == (64, 1, 3, 3)  # the stem that keeps small images large
+        assert load_encoder(folder).features(np.zeros((2, 8, 8), np.uint8)).shape == (2, 512)
 
     def test_the_papers_recipe(self, train: Callable[..., Path]) -> None:
         small = [*(word for word in SMALL if "epochs" not in word), "--run.epochs=1", "--slices=64"]
-        train(recipe="rectified-lpjepa-paper", small=small)
+        objective = Run.open(train(recipe="rectified-lpjepa-paper", small=small)).learner.objective
+        assert isinstance(objective, RectifiedLpJEPA)
+        assert objective.threshold is None
+        assert isinstance(objective.matcher.slices, Uniform)
+        assert isinstance(objective.matcher.targets, TwoSample)
 
     def test_compose_from_a_file(self, train: Callable[..., Path], tmp_path: Path) -> None:
         families = "jointlaw.regularizers"
@@ -427,9 +471,8 @@ def failed(words: list[str]) -> int:
 
 
 class TestFit:
-    def test_a_density_over_a_run_is_fitted_judged_and_kept(self, done: Path, tmp_path: Path) -> None:
-        folder = tmp_path / "run"
-        shutil.copytree(done, folder)
+    def test_a_density_over_a_run_is_fitted_judged_and_kept(self, copy: Path) -> None:
+        folder = copy
         options = ["--density.components=4", "--dim=4", "--ood=digits"]
         assert main(["fit", str(folder), *options]) == 0
         figures = json.loads((folder / "results.json").read_text())
@@ -439,11 +482,8 @@ class TestFit:
         assert load_fit(Run.open(folder)).law.count == 4
         assert 'id="plot-likelihood"' in (folder / "density.html").read_text()
 
-    def test_more_components_than_samples_are_refused(
-        self, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        folder = tmp_path / "run"
-        shutil.copytree(done, folder)
+    def test_more_components_than_samples_are_refused(self, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = copy
         assert main(["fit", str(folder), "--density.components=4000", "--dim=4"]) == 2
         assert "4000" in capsys.readouterr().err
         assert not (folder / "density.safetensors").exists()

@@ -21,8 +21,8 @@ torch.Size([2, 3, 32, 32])
 within an epoch, and several processes share the batches that one would see.
 """
 
-from jointlaw.data._batches import Batches, RawBatch
+from jointlaw.data._batches import Batches
 from jointlaw.data._samples import Data, Source, Stored, as_source
-from jointlaw.data._sources import SPECS, load
+from jointlaw.data._sources import load
 
-__all__ = ["SPECS", "Batches", "Data", "RawBatch", "Source", "Stored", "as_source", "load"]
+__all__ = ["Batches", "Data", "Source", "Stored", "as_source", "load"]

@@ -23,7 +23,6 @@ from jointlaw._lazy import attach
 
 if TYPE_CHECKING:
     from jointlaw.evaluation._calibration import (
-        Reliability,
         auroc,
         branches_recovered,
         coverage,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
     from jointlaw.evaluation._geometry import alignment, uniformity
     from jointlaw.evaluation._joint import Target
-    from jointlaw.evaluation._judge import Judgement, judge
+    from jointlaw.evaluation._judge import judge
     from jointlaw.evaluation._probes import few_shot, knn_probe, linear_probe
     from jointlaw.evaluation._sparsity import dead_units, l0, l1, unit_activity, unit_entropy
     from jointlaw.evaluation._table import Table, Which, read_table, write_table
@@ -51,10 +50,8 @@ __all__ = [
     "FittedPairs",
     "Gas",
     "Gaussian",
-    "Judgement",
     "Mixture",
     "Network",
-    "Reliability",
     "Table",
     "Target",
     "Which",
@@ -86,14 +83,14 @@ __all__ = [
 
 __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to import
     __name__,
-    _calibration="Reliability auroc branches_recovered coverage energy_score nll reliability sharpness",
+    _calibration="auroc branches_recovered coverage energy_score nll reliability sharpness",
     _embed="Embedder embed",
     _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
     _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network",
     _joint="Target",
     _geometry="alignment uniformity",
-    _judge="Judgement judge",
+    _judge="judge",
     _probes="few_shot knn_probe linear_probe",
     _sparsity="dead_units l0 l1 unit_activity unit_entropy",
     _table="Table Which read_table write_table",

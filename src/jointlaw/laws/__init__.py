@@ -14,8 +14,8 @@ objective matches batches to them. `GeneralizedGaussian` has the tails of its sh
 **Joint laws** are laws of a whole vector whose first ``split`` coordinates are the context and the others the target:
 `JointGaussian`, and `JointMixture` for targets of which there is more than one to a context. They answer questions:
 ``given`` a context, what is the target; what is the ``marginal`` of either block (``swap`` exchanges them); where do
-the ``modes`` of the density lie (`Modes`), which is the smallest `Region` that holds nine tenths of it, and how much of
-the variance is noise, how much a choice between alternatives (`Uncertainty`).
+the ``modes`` of the density lie (``Modes``), which is the smallest ``Region`` that holds nine tenths of it, and how
+much of the variance is noise, how much a choice between alternatives (`Uncertainty`).
 
 >>> branches = torch.tensor([[0.0, -1.0], [0.0, 1.0]])  # one context, two targets
 >>> joint = JointMixture(torch.zeros(2), branches, torch.full((1, 1), 0.1), split=1)
@@ -25,31 +25,25 @@ the variance is noise, how much a choice between alternatives (`Uncertainty`).
 
 Every law is rebuilt from its own tensors, ``type(law)(**law.tensors, **law.constants)``, moves with ``to``, draws from
 a generator that is given, and is differentiable where mathematics allows. Log-densities are in nats; they and all
-probabilities are computed in float64 and returned in the law's dtype. What has no closed form comes as an `Estimate`
-with its standard error or between `Bounds`; `estimate_kl` takes any two laws.
+probabilities are computed in float64 and returned in the law's dtype. What has no closed form comes as an ``Estimate``
+with its standard error or between ``Bounds``; `estimate_kl` takes any two laws.
 """
 
-from jointlaw.laws._estimates import Bounds, Estimate, estimate_kl
+from jointlaw.laws._estimates import estimate_kl
 from jointlaw.laws._gaussian import JointGaussian
 from jointlaw.laws._generalized import GeneralizedGaussian
 from jointlaw.laws._law import Law
 from jointlaw.laws._mixture import JointMixture
-from jointlaw.laws._modes import Modes
 from jointlaw.laws._rectified import RectifiedGeneralizedGaussian
-from jointlaw.laws._regions import Region
 from jointlaw.laws._truncated import TruncatedGeneralizedGaussian
 from jointlaw.laws._uncertainty import Uncertainty
 
 __all__ = [
-    "Bounds",
-    "Estimate",
     "GeneralizedGaussian",
     "JointGaussian",
     "JointMixture",
     "Law",
-    "Modes",
     "RectifiedGeneralizedGaussian",
-    "Region",
     "TruncatedGeneralizedGaussian",
     "Uncertainty",
     "estimate_kl",

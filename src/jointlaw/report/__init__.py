@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from jointlaw._lazy import attach
 
 if TYPE_CHECKING:
-    from jointlaw.report._blocks import Absent, Card, Chart, FigureTable, Picture, Section, Strip, Thumbnail, Tile
+    from jointlaw.report._blocks import Absent, Chart, FigureTable, Picture, Section, Tile
     from jointlaw.report._contents import Contents
     from jointlaw.report._page import Page
     from jointlaw.report._pictures import tiled
@@ -37,15 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Absent",
-    "Card",
     "Chart",
     "Contents",
     "FigureTable",
     "Page",
     "Picture",
     "Section",
-    "Strip",
-    "Thumbnail",
     "Tile",
     "figure_table",
     "run_page",
@@ -54,7 +51,7 @@ __all__ = [
 
 __getattr__, __dir__ = attach(  # Plotly and Jinja take a second to import
     __name__,
-    _blocks="Absent Card Chart FigureTable Picture Section Strip Thumbnail Tile",
+    _blocks="Absent Chart FigureTable Picture Section Tile",
     _contents="Contents",
     _page="Page",
     _pictures="tiled",

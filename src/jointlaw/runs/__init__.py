@@ -31,19 +31,15 @@ if TYPE_CHECKING:
     from jointlaw.runs._encoder import Encoder, load_encoder
     from jointlaw.runs._environment import environment
     from jointlaw.runs._folder import Workspace
-    from jointlaw.runs._generate import Samples
     from jointlaw.runs._run import Run
     from jointlaw.runs._setup import RunSettings, Setup
-    from jointlaw.runs._training import Split
 
 __all__ = [
     "Configuration",
     "Encoder",
     "Run",
     "RunSettings",
-    "Samples",
     "Setup",
-    "Split",
     "Workspace",
     "environment",
     "load_encoder",
@@ -55,8 +51,6 @@ __getattr__, __dir__ = attach(
     _encoder="Encoder load_encoder",
     _environment="environment",
     _folder="Workspace",
-    _generate="Samples",
     _run="Run",
     _setup="RunSettings Setup",
-    _training="Split",
 )

@@ -145,7 +145,7 @@ def _logger(name: str, folder: Path) -> Logger:
         return TensorBoardLogger(folder, name="tensorboard", version="")
     if name == "wandb":
         return WandbLogger(name=folder.name, save_dir=folder)
-    return MLFlowLogger(run_name=folder.name, tracking_uri=f"file:{folder / 'mlflow'}")
+    return MLFlowLogger(run_name=folder.name, tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
 
 
 def _expected_warnings() -> None:

@@ -26,9 +26,9 @@ from jointlaw._lazy import attach
 
 if TYPE_CHECKING:
     from jointlaw.training._collapse import CollapseAlarm
-    from jointlaw.training._datamodule import ViewedData, clean_views, drawn_views
+    from jointlaw.training._datamodule import ViewedData
     from jointlaw.training._encoders import build_encoder
-    from jointlaw.training._health import Health, Limits, health, symptoms
+    from jointlaw.training._health import Limits
     from jointlaw.training._learner import Learner, NonFiniteError
     from jointlaw.training._online import OnlineProbe
     from jointlaw.training._optimizers import LARS, SGD, AdamW, Optimizer
@@ -39,7 +39,6 @@ __all__ = [
     "SGD",
     "AdamW",
     "CollapseAlarm",
-    "Health",
     "Learner",
     "Limits",
     "NonFiniteError",
@@ -47,19 +46,15 @@ __all__ = [
     "Optimizer",
     "ViewedData",
     "build_encoder",
-    "clean_views",
-    "drawn_views",
-    "health",
     "settle",
-    "symptoms",
 ]
 
 __getattr__, __dir__ = attach(  # Lightning takes seconds to import
     __name__,
     _collapse="CollapseAlarm",
-    _datamodule="ViewedData clean_views drawn_views",
+    _datamodule="ViewedData",
     _encoders="build_encoder",
-    _health="Health Limits health symptoms",
+    _health="Limits",
     _learner="Learner NonFiniteError",
     _online="OnlineProbe",
     _optimizers="LARS SGD AdamW Optimizer",

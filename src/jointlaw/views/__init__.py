@@ -13,21 +13,11 @@ for evaluation, without chance. `ViewSettings` lists every knob of image views, 
 own.
 """
 
-from jointlaw.views._makers import (
-    ImageViewMaker,
-    PerSampleViewMaker,
-    TensorViewMaker,
-    ViewMaker,
-    per_sample,
-    view_maker,
-)
+from jointlaw.views._makers import ViewMaker, per_sample, view_maker
 from jointlaw.views._settings import TensorSettings, ViewSettings, colour, digits, greyscale, tensor
 
 __all__ = [
-    "ImageViewMaker",
-    "PerSampleViewMaker",
     "TensorSettings",
-    "TensorViewMaker",
     "ViewMaker",
     "ViewSettings",
     "colour",

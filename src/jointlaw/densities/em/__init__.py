@@ -4,12 +4,12 @@
 in the open: the `Covariance` of the components (`Full`, `Shared`, `Diagonal`, `Spherical`), the `Start` (`KMeans`,
 given `Means` or `Responsibilities`, or the law of an earlier fit, `FromLaw`), restarts, tolerance, floor and precision.
 What it returns, a `Fit`, holds the law, the log-likelihood of every iteration and what information criteria need.
-`choose_components` compares numbers of components by `BIC` or on `HeldOut` samples, and returns its `Choice`.
+`choose_components` compares numbers of components by `BIC` or on `HeldOut` samples.
 
 Everything is computed in float64 unless another dtype is asked for, on the device of the samples, block by block, so
 that memory does not grow with their number. Samples may have weights. A fit that ends before it has converged warns
 (`ConvergenceWarning`), and so does a component that loses all of its samples and is put where the fit is worst
-(`EmptyComponentWarning`).
+(``EmptyComponentWarning``).
 
 >>> import torch
 >>> x = torch.cat([torch.linspace(-1, 1, 40), torch.linspace(9, 11, 40)])[:, None]
@@ -20,20 +20,17 @@ that memory does not grow with their number. Samples may have weights. A fit tha
 2
 """
 
-from jointlaw.densities.em._choice import BIC, Choice, HeldOut, choose_components
+from jointlaw.densities.em._choice import BIC, HeldOut, choose_components
 from jointlaw.densities.em._covariances import Covariance, Diagonal, Full, Shared, Spherical
 from jointlaw.densities.em._estimator import ConvergenceWarning, ExpectationMaximization, Fit
 from jointlaw.densities.em._fit import fit_gaussian, fit_mixture
 from jointlaw.densities.em._starts import FromLaw, KMeans, Means, Responsibilities, Start
-from jointlaw.densities.em._steps import EmptyComponentWarning
 
 __all__ = [
     "BIC",
-    "Choice",
     "ConvergenceWarning",
     "Covariance",
     "Diagonal",
-    "EmptyComponentWarning",
     "ExpectationMaximization",
     "Fit",
     "FromLaw",

@@ -1,5 +1,6 @@
 """Where expectation-maximisation starts: which component each sample belongs to at first."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -60,12 +61,7 @@ class KMeans(Start):
 
     def responsibilities(self, x: Tensor, weight: Tensor, components: int, seed: int) -> Tensor:
         """One-hot."""
-        from sklearn.cluster import kmeans_plusplus  # here alone: the mathematics loads without it
-
-        arrays = (part.cpu().numpy() for part in (x, weight))
-        points, sample_weight = arrays
-        seeds, _ = kmeans_plusplus(points, components, sample_weight=sample_weight, random_state=seed)
-        centres = torch.as_tensor(seeds).to(x)
+        centres = _seeds(x, weight, components, seed)
         label = _nearest(x, centres)
         for _ in range(self.iterations):
             share = _one_hot(label, components, x.dtype) * weight[:, None]
@@ -153,6 +149,28 @@ class FromLaw(Start):
         _fits("FromLaw", "loc", self.law.loc, (components, x.shape[1]))
         with torch.no_grad():
             return self.law.to(x.device, x.dtype).responsibilities(x)
+
+
+def _seeds(x: Tensor, weight: Tensor, components: int, seed: int) -> Tensor:
+    """Samples ``[K, E]`` far from each other: greedy k-means++, which tries ``2 + log K`` candidates for each."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(mass: Tensor, count: int) -> Tensor:
+        """Positions of samples, drawn in proportion to their mass."""
+        cumulative = mass.double().cumsum(0)
+        level = torch.rand(count, generator=generator, dtype=torch.float64).to(x.device) * cumulative[-1]
+        return torch.searchsorted(cumulative, level, right=True).clamp(max=len(x) - 1)
+
+    chosen = [draw(weight, 1)]
+    nearest = squared_distances(x, x[chosen[0]])[:, 0]  # [N], of each sample to the seeds so far
+    for _ in range(components - 1):
+        mass = weight * nearest.clamp(min=0)
+        candidates = draw(mass if bool(mass.sum() > 0) else weight, 2 + int(math.log(components)))
+        closer = torch.minimum(nearest[:, None], squared_distances(x, x[candidates]))  # [N, candidates]
+        best = (weight @ closer).argmin()
+        nearest = closer[:, best]
+        chosen.append(candidates[best, None])
+    return x[torch.cat(chosen)]
 
 
 def _nearest(x: Tensor, centres: Tensor) -> Tensor:
