@@ -6,6 +6,7 @@ README.md is collected by pytest itself; CONTRIBUTING.md, whose code builds up f
 import doctest
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def anchors(page: Path) -> set[str]:
     """The headings of a page, as GitHub names them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/architecture.md", "docs/your_data.md", "examples/open_a_run.ipynb"]
+)
+def test_imports_of_pages_are_of_public_names(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    imported = re.findall(r"from (jointlaw[\w.]*) import ([\w, ]+)", text)
+    named = re.findall(r"\b(jointlaw(?:\.[a-z_]+)*)\.([A-Z]\w+)", text)
+    names = [(module, name) for module, listed in imported for name in listed.split(", ")] + named
+    assert [(m, n) for m, n in names if "._" in m or n.startswith("_") or not hasattr(import_module(m), n)] == []
 
 
 def test_the_layers_are_those_that_are_enforced() -> None:

@@ -47,9 +47,9 @@ def open_run(folder: Path, data: str | None = None, trust: bool = False) -> Run:
     """Open a run.
 
     Args:
-        folder: the run folder.
-        data: other data than the run's own, such as folder:photos.
-        trust: let the run's configuration import encoders, views and classes that are not jointlaw's.
+        folder: the run folder to open.
+        data: other data to work on, such as folder:photos (default: the run's own).
+        trust: allow the run's configuration to import encoders, views and classes that are not jointlaw's.
     """
     return Run.open(folder, trust, data)
 
@@ -63,7 +63,7 @@ def reproduce(
     """Run an experiment of the papers.
 
     Args:
-        name: which experiment.
+        name: the experiment.
         scale: smoke (half a minute to a few minutes), cpu (two cores) or paper (the paper's own constants).
         folder: where results.json and report.html go (default: runs/reproduce-NAME-SCALE).
         seed: determines data, initial weights and fits.

@@ -70,5 +70,5 @@ def _help() -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    """The message on one line, with what was added to it on the way up."""
+    """The message on one line, with the notes that were added to the error."""
     return " ".join(" ".join([str(error), *getattr(error, "__notes__", [])]).split())

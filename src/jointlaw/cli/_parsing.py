@@ -1,4 +1,4 @@
-"""Parsers, and the spelling that they forgive."""
+"""Parsers of the command line, which also accept dashes in names and bare switches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ TRUE_OR_FALSE = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
 
 
 def parser(**options: Any) -> ArgumentParser:
-    """An empty parser; abbreviations are off, since they would change their meaning with a new option."""
+    """An empty parser. Abbreviations are off, since a new option could change what they mean."""
     return ArgumentParser(allow_abbrev=False, **options)
 
 
@@ -41,9 +41,9 @@ def spelled_out(words: Sequence[str], options: dict[str, bool]) -> list[str]:
     """Dashes in option names become underscores, and a bare switch gets its value: ``--run.resume`` is ``=true``.
 
     Args:
-        words: of a command line.
-        options: known option -> whether it is a switch. One that is not known, such as that of an optimiser, is taken
-            for a switch where no value follows.
+        words: the words of a command line.
+        options: known option -> whether it is a switch. An option that is not known, such as one of an optimiser,
+            counts as a switch if no value follows.
 
     >>> known = {"--run.resume": True, "--on_bad_file": False}
     >>> spelled_out(["--run.resume", "runs/NAME", "--on-bad-file", "skip"], known)

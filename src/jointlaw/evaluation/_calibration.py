@@ -1,4 +1,4 @@
-"""Whether conditional laws are right about targets that they have not seen: likelihood, scores, coverage, sharpness.
+"""How well conditional laws predict targets that they were not fitted to: likelihood, scores, coverage, sharpness.
 
 All functions take a law of batch shape ``[B]`` and event shape ``[d]`` (what ``given`` or a density returns) and one
 target ``[B, d]`` for each entry; draws come from the law, so that any law can be judged.
@@ -50,8 +50,8 @@ def nll(law: Law, target: Tensor) -> float:
 def energy_score(law: Law, target: Tensor, draws: int = 200, generator: torch.Generator | None = None) -> float:
     r"""Mean energy score, ``E ||X - y|| - (1/2) E ||X - X'||``, in embedding units; with d = 1 it is the CRPS.
 
-    Mean over samples; the expectations are unbiased estimates from ``draws`` draws per sample (the second over all
-    ordered pairs of different draws). Lower is better; it is proper: the true law has the lowest expectation.
+    Mean over samples. The expectations are unbiased estimates from ``draws`` draws per sample (the second one over all
+    ordered pairs of different draws). Lower is better. The score is proper: the true law has the lowest expectation.
 
     Source: Gneiting and Raftery (2007), Journal of the American Statistical Association 102, section 4.3.
     """
@@ -76,16 +76,17 @@ def reliability(
 ) -> Reliability:
     r"""Coverage of central intervals and highest-density regions over a range of levels, for a reliability plot.
 
-    A target lies inside the region of highest density of level a if fewer than a share a of draws are denser than it;
-    a coordinate inside the central interval if its rank among the draws is within a / 2 of the median. Under the true
-    law both coverages equal the level. Means are over samples (and coordinates, for central intervals).
+    A target lies inside the region of highest density of level a if less than a share a of the draws have a higher
+    density than it. A coordinate lies inside the central interval if its rank among the draws is within a / 2 of the
+    median. Under the true law both coverages equal the level. Means are over samples (and coordinates, for central
+    intervals).
 
     Args:
         law: of batch shape ``[B]``.
         target: ``[B, d]``.
         levels: nominal levels inside (0, 1), ascending.
-        draws: per sample.
-        generator: of the draws.
+        draws: number of draws for each sample.
+        generator: source of the draws (default: torch's own).
     """
     _check("reliability", law, target)
     check.fraction("reliability", **{f"level {index}": level for index, level in enumerate(levels)})
@@ -128,7 +129,7 @@ def branches_recovered(
         law: of batch shape ``[B]``.
         branches: true values ``[B, M, d]``.
         within: distance, in embedding units; three times the noise is a good choice.
-        least_height: modes of less than this share of the highest one's density do not count.
+        least_height: a mode does not count if its density is below this share of the highest mode's.
     """
     check.positive("branches_recovered", within=within)
     check.fraction("branches_recovered", least_height=least_height)
@@ -139,11 +140,13 @@ def branches_recovered(
 
 
 def auroc(inside: Tensor, outside: Tensor) -> float:
-    """Area under the ROC curve of telling samples apart by log-likelihood: 1 if every inside sample is likelier.
+    """Area under the ROC curve of telling samples apart by log-likelihood.
+
+    It is 1 if every inside sample is likelier than every outside one, and 1/2 if likelihood tells nothing.
 
     Args:
         inside: log-likelihoods ``[N]`` of samples like those the law was fitted to.
-        outside: log-likelihoods ``[M]`` of others.
+        outside: log-likelihoods ``[M]`` of samples of another kind.
 
     Raises:
         ValueError: if one is empty or holds NaN.

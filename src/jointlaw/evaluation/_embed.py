@@ -19,8 +19,8 @@ def embed(learner: Learner, loader: Iterable[Views]) -> Table:
     """Features and embeddings of every view, in evaluation mode and float32, gathered on the CPU.
 
     Args:
-        learner: its encoder and projector are used on their device; its mode is put back afterwards.
-        loader: views of labelled or unlabelled samples. With V views per sample the table has V rows for each.
+        learner: its encoder and projector compute on their own device; its mode is put back afterwards.
+        loader: gives views of samples, labelled or not. With V views per sample the table has V rows for each.
 
     Raises:
         ValueError: if there are no samples.
@@ -45,9 +45,9 @@ class Embedder:
     """A frozen learner with the views that trained it: from sources to tables.
 
     Attributes:
-        learner: trained.
-        views: the maker of its views.
-        batch: samples at a time.
+        learner: the trained learner.
+        views: the maker of views that trained it.
+        batch: number of samples in one pass.
     """
 
     learner: Learner
@@ -63,9 +63,9 @@ class Embedder:
 
         Args:
             source: the samples.
-            seed: of the draws.
-            view: only this one of each sample's views (default: all).
-            rows: go through the source again, with other draws, until the table has as many.
+            seed: determines the drawn views.
+            view: position of the one view of each sample that is kept (default: all are).
+            rows: the source is gone through again, with other draws, until the table has this many rows.
         """
         return embed(self.learner, self._draws(source, seed, view, rows))
 

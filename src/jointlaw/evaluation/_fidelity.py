@@ -22,8 +22,8 @@ class Quantiles(NamedTuple):
         probability: ``[P]``, ascending, inside (0, 1).
         law: ``[P]``, the law's quantiles, in embedding units.
         pooled: ``[P]``, quantiles of all units' values together.
-        lower: ``[P]``, below which the quantiles of only a few units lie: 5 % of them for a band of 90 %.
-        upper: ``[P]``, above which those of as few units lie.
+        lower: ``[P]``, the lower edge of the band: for a band of 90 %, the quantiles of 5 % of the units lie below it.
+        upper: ``[P]``, the upper edge of the band: the quantiles of as many units lie above it.
     """
 
     probability: Tensor
@@ -37,15 +37,16 @@ class Quantiles(NamedTuple):
 def unit_quantiles(z: Tensor, law: Distribution, points: int = 200, band: float = 0.9) -> Quantiles:
     r"""Sample quantiles, pooled over units and as a band of single units, beside the law's.
 
-    A sample quantile is the inverse of the empirical distribution function, ``x_(ceil(n q))``, as the law's is of its
-    own: nothing is interpolated between an atom and the values above it. Half of the probabilities are spread evenly
-    over (0, 1), the others over the law's part above zero, which would get too few where the law is sparse.
+    A sample quantile is the inverse of the empirical distribution function, ``x_(ceil(n q))``, just as the law's
+    quantile is the inverse of its distribution function: nothing is interpolated between an atom and the values above
+    it. Half of the probabilities are spread evenly over (0, 1), the others over the part of the law above zero, which
+    would get too few of them where the law is sparse.
 
     Args:
         z: embeddings ``[B, D]``.
         law: of batch shape ``[]`` or ``[1]``.
         points: number of probabilities P.
-        band: share of the units inside ``lower`` and ``upper``, the same share beyond each.
+        band: share of the units between ``lower`` and ``upper``; the others lie half below and half above.
 
     Returns:
         Float64 tensors ``[P]``.
@@ -75,9 +76,9 @@ def unit_quantiles(z: Tensor, law: Distribution, points: int = 200, band: float 
 def ks_distance(z: Tensor, law: Distribution) -> Tensor:
     r"""Kolmogorov-Smirnov distance of each unit, ``sup_x |F_B(x) - F(x)|``, ``[D]`` in float64 (maximum over samples).
 
-    The supremum is taken on both sides of every sample, with the law's left limit at its atom, so that a unit with
-    the right share of zeros is not charged for them. Dimensionless, between 0 and 1. Samples of a continuous law
-    exceed ``1.36 / sqrt(B)`` with probability 5 %, those of a law with an atom more rarely.
+    The supremum is taken on both sides of every sample, with the law's left limit at its atom: zeros add nothing to the
+    distance if their share is the law's. Dimensionless, between 0 and 1. For samples of a continuous law it exceeds
+    ``1.36 / sqrt(B)`` with probability 5 %, and more rarely for a law with an atom.
 
     Args:
         z: embeddings ``[B, D]``.
@@ -128,7 +129,7 @@ def _check(where: str, z: Tensor, law: Distribution) -> None:
 
 
 def _cdf(law: Distribution, x: Tensor) -> Tensor:
-    """The law's distribution function, 0 below its support and 1 above, where it would refuse to answer."""
+    """The law's distribution function, with 0 below and 1 above its support, where the law itself raises an error."""
     median = law.icdf(x.new_tensor(0.5)).to(x.dtype)
     support: Any = law.support  # torch declares it optional for laws that have none
     inside = support.check(x)
@@ -147,6 +148,6 @@ def _midpoints(count: int, like: Tensor) -> Tensor:
 def _at(ascending: Tensor, probability: Tensor) -> Tensor:
     """Values ``x_(ceil(n q))`` of sorted columns ``[n, D]`` at the probabilities ``[P]``: ``[P, D]``."""
     count = len(ascending)
-    # The small number keeps n q = 3.0000000001 of rounding from becoming the 4th value.
+    # Without the small number, rounding could make 3.0000000001 of n q = 3, and choose the 4th value.
     rank = (probability.double() * count - 1e-9).ceil().long()
     return ascending[rank.clamp(1, count) - 1]

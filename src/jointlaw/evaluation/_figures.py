@@ -1,4 +1,4 @@
-"""What each figure of a run is called, in which unit it is shown, and what it means: said once, here."""
+"""What each figure of a run is called, in which unit it is shown, and what it means: stated here and nowhere else."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ class Figure:
     """How a figure is shown.
 
     Attributes:
-        name: a few words, as in a table.
-        unit: what the number is followed by; ``%`` for shares, which results.json holds between 0 and 1; "" for none.
-        form: of the number in that unit, for ``str.format``.
-        meaning: one sentence.
+        name: a few words, as they stand in a table.
+        unit: follows the number: ``%`` for shares (which results.json holds between 0 and 1), "" for no unit.
+        form: how the number in that unit is formatted, as for ``str.format``.
+        meaning: one sentence that explains the figure.
 
     >>> FIGURES["sparsity.l0"].text(0.1012)
     '10.12 %'
@@ -196,7 +196,7 @@ FIGURES: dict[str, Figure] = {
 
 
 def figure_of(key: str) -> Figure:
-    """The figure of a key; of one that is not known here, such as that of another version, the key is the name."""
+    """The figure of a key. A key that is not known here, such as one of another version, is its own name."""
     if key not in FIGURES and key.startswith("few_shot."):
         return _few_shot(key.removeprefix("few_shot."))
     return FIGURES.get(key, Figure(key, "", "{:.6g}", ""))

@@ -1,4 +1,4 @@
-"""Densities to be fitted to pairs of representations, and the file that a fitted one is kept in."""
+"""Kinds of densities that can be fitted to pairs of representations, and fitted ones with their file."""
 
 import json
 from abc import ABC, abstractmethod
@@ -58,8 +58,8 @@ class Mixture(DensityRecipe):
     """A mixture of joint Gaussians, by expectation-maximisation.
 
     Args:
-        components: K.
-        covariance: Full, Shared, Diagonal or Spherical.
+        components: number of components K.
+        covariance: form of the components' covariances: Full, Shared, Diagonal or Spherical.
     """
 
     components: int = 50
@@ -79,8 +79,8 @@ class Gas(DensityRecipe):
     """A mixture whose components are the nodes of a growing neural gas.
 
     Args:
-        nodes: at most so many.
-        passes: over the pairs.
+        nodes: largest number of nodes.
+        passes: number of passes over the pairs.
     """
 
     nodes: int = 50
@@ -90,18 +90,18 @@ class Gas(DensityRecipe):
         check.at_least("fit", 1, nodes=self.nodes, passes=self.passes)
 
     def fit(self, pairs: PairTable, seed: int = 0) -> Density:
-        """Let the gas grow over the pairs."""
+        """Let the gas grow on the pairs, in random order."""
         gas = GrowingNeuralGas(2 * pairs.dim, nodes=self.nodes, split=pairs.dim)
         return Fitted(joint_law(gas.fit(pairs.joint, passes=self.passes, seed=seed)))
 
 
 @dataclass(frozen=True)
 class Network(DensityRecipe):
-    """A mixture density network: predicts the target's law from the context, and has no law of the context.
+    """A mixture density network: predicts the target's law from the context, and has no joint law.
 
     Args:
-        components: of the predicted mixtures.
-        epochs: passes over the pairs.
+        components: number of components of each predicted mixture.
+        epochs: number of passes over the pairs.
     """
 
     components: int = 50
@@ -111,7 +111,7 @@ class Network(DensityRecipe):
         check.at_least("fit", 1, components=self.components, epochs=self.epochs)
 
     def fit(self, pairs: PairTable, seed: int = 0) -> Density:
-        """Descend the negative log-likelihood with Adam."""
+        """Minimise the negative log-likelihood with Adam."""
         torch.manual_seed(seed)
         network = self._network(pairs.dim)
         batch = min(1024, len(pairs.context))
@@ -132,13 +132,13 @@ class FittedPairs:
     """A density that was fitted to pairs of representations, with all that is needed to use it.
 
     Attributes:
-        recipe: which density.
-        density: over principal components of context and target.
-        reduction: from representations ``[N, F]`` to the components ``[N, d]``.
-        which: the representation: features or embeddings.
-        target: what the context, a drawn view, predicts.
-        seed: determined the pairs and the fit.
-        figures: of the density on held-out pairs; none where it was read from a file.
+        recipe: the kind of density, with its size.
+        density: the fitted density over principal components of context and target.
+        reduction: turns representations ``[N, F]`` into principal components ``[N, d]``.
+        which: the representation: features of the backbone or embeddings of the projector.
+        target: what the context, a drawn view, predicts: another view or the clean sample.
+        seed: the seed that determined pairs and fit.
+        figures: measured on held-out pairs; empty where the density was read from a file.
     """
 
     recipe: DensityRecipe
@@ -162,7 +162,7 @@ class FittedPairs:
         """The content of a safetensors file.
 
         Args:
-            description: of the recipe, as plain values.
+            description: the recipe as plain values.
         """
         tensors = {f"density.{name}": value.contiguous() for name, value in self.density.state_dict().items()}
         tensors |= {"reduction.loc": self.reduction.loc, "reduction.directions": self.reduction.directions}
@@ -174,9 +174,9 @@ class FittedPairs:
         """Read the content of a file back.
 
         Args:
-            content: of the file.
-            recipe: built from the description in the file.
-            facts: the file's other facts.
+            content: the bytes of the file.
+            recipe: the kind of density, built from the description in the file.
+            facts: the other metadata of the file.
         """
         tensors = load(content)
         reduction = Reduction(tensors.pop("reduction.loc"), tensors.pop("reduction.directions"), facts["kept"])

@@ -33,8 +33,8 @@ class PairTable(NamedTuple):
     """Representations of two views of the same samples.
 
     Attributes:
-        context: ``[N, d]``, of the first view.
-        target: ``[N, d]``, of the second.
+        context: ``[N, d]``, representations of the first view.
+        target: ``[N, d]``, representations of the second view.
     """
 
     context: Tensor
@@ -53,12 +53,12 @@ class PairTable(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """Principal components: what a density sees of wide representations.
+    """Principal components of representations, which are too wide for a density.
 
     Attributes:
-        loc: ``[F]``, subtracted first.
-        directions: ``[F, r]``, orthonormal.
-        kept: share of the variance that they hold.
+        loc: ``[F]``, the mean, which is subtracted first.
+        directions: ``[F, r]``, the leading principal directions, orthonormal.
+        kept: share of the variance that lies along these directions.
     """
 
     loc: Tensor
@@ -122,7 +122,7 @@ def judge_density(density: Density, test: PairTable, seed: int = 0) -> dict[str,
 
 
 def some_pairs(pairs: PairTable, seed: int) -> PairTable:
-    """At most 500 of the pairs, a random choice: samples may come class by class."""
+    """At most 500 of the pairs, chosen at random, since samples may be ordered by class."""
     chosen = torch.randperm(len(pairs.context), generator=torch.Generator().manual_seed(seed))[:JUDGED]
     return PairTable(pairs.context[chosen], pairs.target[chosen])
 

@@ -33,9 +33,9 @@ class Judgement:
 
     Attributes:
         figures: dotted name -> number; None where there is nothing to measure (such as probes without labels).
-        clean: held-out samples, one clean view each.
-        drawn: held-out samples in views drawn as in training: what the law was asked of.
-        notes: sentences for the reader, such as why there is no probe.
+        clean: held-out samples, one clean view of each.
+        drawn: held-out samples in views drawn as in training, which the law is meant for.
+        notes: remarks for the reader of a report, such as why there is no probe.
     """
 
     figures: dict[str, float | None]
@@ -50,13 +50,14 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
     in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. Alignment
     is that of two drawn views of each held-out sample, uniformity that of up to 2,000 clean ones, both of the
-    projector. A unit is dead if no such drawn view wakes it, nor any of a training sample where fewer than 5,000
-    samples are held out. Probes learn on clean samples of ``probe.probe`` and are judged on ``probe.held_out``.
+    projector. A unit is dead if it is zero for all these drawn views and, where fewer than 5,000 samples are held out,
+    for those of the training samples, too. Probes learn on clean samples of ``probe.probe`` and are judged on
+    ``probe.held_out``.
 
     Args:
         embedder: the trained learner with its views; its batch is also the batch size of the distance to the law.
-        data: what it was trained on.
-        probe: labelled data; None leaves the probes out.
+        data: the data that the learner was trained on.
+        probe: labelled data for the probes; None leaves them out.
         seed: determines the drawn views, the probes' validation rows and the pairs of coordinates.
     """
     learner = embedder.learner
@@ -87,7 +88,7 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
 
 
 def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> dict[str, float | None]:
-    """Distance to the law beside its two anchors, and the activity that the law plans."""
+    """Distance to the law, its floor and its value at collapse, and the activity that the law plans."""
     names = ("sparsity.l0_expected", "entropy.expected", "matching.value", "matching.floor", "matching.collapse")
     if matcher is None:
         return dict.fromkeys(names)
@@ -103,7 +104,7 @@ def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> 
 
 
 def probe_figures(embedder: Embedder, probe: Data | None, seed: int) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Linear, nearest-neighbour and few-shot probes, and a note for each that could not be had."""
+    """Figures of linear, nearest-neighbour and few-shot probes, and a note for each that could not be computed."""
     if probe is None:
         return dict.fromkeys(PROBES), ("No labels: no probe. Give labelled data by --probe-data.",)
     train, test = embedder.clean(probe.probe), embedder.clean(probe.held_out)
@@ -135,13 +136,13 @@ def probe_figures(embedder: Embedder, probe: Data | None, seed: int) -> tuple[di
 
 
 def _finite_mean(values: Tensor) -> float | None:
-    """The mean over the units that have a value; None where no unit has."""
+    """The mean over the units that have a finite value; None where there is no such unit."""
     mean = values.nanmean().item()
     return None if math.isnan(mean) else mean
 
 
 def _alignment(drawn: Table) -> float | None:
-    """Of two drawn views of each sample; None where there is one only."""
+    """Alignment of two drawn views of each sample; None where there is only one view."""
     order = drawn.index.argsort(stable=True)
     counts = drawn.index.bincount()
     counts = counts[counts > 0]

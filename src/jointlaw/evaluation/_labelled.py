@@ -1,4 +1,4 @@
-"""Labelled training and test samples as arrays, and how well the classes of the latter were named."""
+"""Labelled training and test samples as arrays, and the score of a classifier on the test samples."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,11 +19,11 @@ class ProbeResult:
     """How a probe did on the test set.
 
     Attributes:
-        accuracy: share of labelled test samples that it names rightly.
+        accuracy: share of the labelled test samples that are classified rightly.
         classes: int64 ``[K]``, ascending: every class of either set.
-        confusion: int64 ``[K, K]``, true class by row, named class by column.
-        dropped: unlabelled samples left out, of both sets.
-        converged: whether the fit ended by itself; true where there is nothing to fit.
+        confusion: int64 ``[K, K]``, the true class by row, the predicted class by column.
+        dropped: number of unlabelled samples that were left out, of both sets.
+        converged: whether the fit ended before its limit of steps; true where nothing is fitted.
         penalty: the chosen L2 penalty of a linear probe, None for others.
     """
 
@@ -70,7 +70,7 @@ class Split(NamedTuple):
         return np.union1d(self.train_y, self.test_y)
 
     def result(self, predicted: Labels, converged: bool = True, penalty: float | None = None) -> ProbeResult:
-        """Score the classes named for the test set."""
+        """Score the classes predicted for the test set."""
         classes = self.classes
         true, named = np.searchsorted(classes, self.test_y), np.searchsorted(classes, predicted)
         confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)

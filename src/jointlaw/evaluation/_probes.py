@@ -1,6 +1,6 @@
-"""What a simple classifier reads from frozen features: linear, nearest neighbours, few labels.
+"""Simple classifiers on frozen features: linear, nearest neighbours, few labels.
 
-The test set is only ever scored: scaling, regularisation and neighbours come from the training part.
+The test set is used for the score alone: scaling, regularisation and neighbours come from the training part.
 """
 
 import warnings
@@ -20,8 +20,8 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw.evaluation._labelled import Array, Labels, ProbeResult, Split, array
 
-_SELECTION_ROWS = 10_000  # training samples that choose the penalty: more change the choice little and cost much
-_HELD_OUT = 5  # one in so many of them is for validation
+_SELECTION_ROWS = 10_000  # training samples that choose the penalty; more cost much and hardly change the choice
+_HELD_OUT = 5  # one in this many of them is for validation
 _QUERIES = 1024  # test samples per step of the neighbour search: bounds the memory, does not change the values
 
 
@@ -29,10 +29,10 @@ class FewShot(NamedTuple):
     """Test accuracy of linear probes that saw a few labels per class.
 
     Attributes:
-        mean: over draws.
+        mean: mean accuracy over draws.
         std: population standard deviation over draws.
-        accuracy: float64 ``[draws]``.
-        converged: whether every fit ended by itself.
+        accuracy: float64 ``[draws]``, the accuracy of each draw.
+        converged: whether every fit ended before its limit of steps.
     """
 
     mean: float
@@ -62,11 +62,11 @@ def linear_probe(
         train_y: ``[N]`` classes; negative where unknown, and then dropped.
         test_x: ``[M, F]``.
         test_y: ``[M]``.
-        penalties: candidates, each above zero. One candidate is used as it is.
-        seed: of the validation split.
+        penalties: candidates for the penalty, each above zero. A single candidate is used without validation.
+        seed: determines the samples that the penalty is chosen by.
 
     Raises:
-        ValueError: shapes that do not fit, features that are not finite, no labelled samples, a single class.
+        ValueError: for shapes that do not fit, features that are not finite, no labelled samples, or a single class.
 
     Source: scikit-learn's ``LogisticRegression`` and ``StandardScaler``.
 
@@ -99,16 +99,16 @@ def knn_probe(
 ) -> ProbeResult:
     r"""Vote of the nearest training samples by cosine similarity ``s``, each weighing ``exp(s / temperature)``.
 
-    Nothing is fitted. Features of zeros are similar to nothing (``s = 0``). Computed in float32 on the device of
-    ``train_x``.
+    Nothing is fitted. A sample whose features are all zero has similarity 0 to every other. Computed in float32 on the
+    device of ``train_x``.
 
     Args:
         train_x: ``[N, F]``.
         train_y: ``[N]`` classes; negative where unknown, and then dropped.
         test_x: ``[M, F]``.
         test_y: ``[M]``.
-        neighbours: at most the number of labelled training samples.
-        temperature: above zero; the larger, the closer to a plain majority.
+        neighbours: number of nearest samples that vote, at most the number of labelled training samples.
+        temperature: above zero; the larger, the closer to a plain majority vote.
 
     Raises:
         ValueError: as :func:`linear_probe`, or too few training samples.
@@ -148,18 +148,18 @@ def few_shot(
 ) -> dict[int, FewShot]:
     r"""Accuracy of the linear probe with a few labels per class, over random draws of the labelled samples.
 
-    The loss is :func:`linear_probe`'s with a penalty of 1 (there is too little to choose it from). Features are
-    standardised by the whole training part, which needs no labels. Within a draw the samples of fewer shots are among
-    those of more.
+    The loss is that of :func:`linear_probe` with a penalty of 1, since there are too few samples to choose it by.
+    Features are standardised by the whole training part, which needs no labels. Within a draw, the samples for fewer
+    shots are among those for more.
 
     Args:
         train_x: ``[N, F]``.
         train_y: ``[N]`` classes; negative where unknown: these take part in the standardisation only.
         test_x: ``[M, F]``.
         test_y: ``[M]``; negative ones are dropped.
-        shots: labelled samples per class.
+        shots: numbers of labelled samples per class, one result for each.
         draws: number of random draws.
-        seed: of the draws.
+        seed: determines which samples are drawn.
 
     Returns:
         For each number of shots the mean and deviation over draws.

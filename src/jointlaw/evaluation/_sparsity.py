@@ -1,4 +1,4 @@
-"""How sparse embeddings are. High values mean dense, for ``l0`` and ``l1`` alike."""
+"""How sparse embeddings are. High values of ``l0`` and ``l1`` mean dense embeddings."""
 
 import math
 
@@ -110,6 +110,6 @@ def _entropy(values: Tensor, count: int) -> float:
         return float("nan")
     weights = torch.tensor([share, 1 - share], dtype=torch.float64)
     binary = -torch.special.xlogy(weights, weights).sum().item()
-    with np.errstate(divide="ignore"):  # of a spacing of zero
+    with np.errstate(divide="ignore"):  # a spacing of zero has a logarithm of -inf
         spread = float(differential_entropy(values.numpy(force=True)))
     return binary + share * spread if math.isfinite(spread) else float("nan")

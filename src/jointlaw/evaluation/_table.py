@@ -1,4 +1,4 @@
-"""What a frozen model says about a data set, and the files it can be kept in."""
+"""Features and embeddings of a data set as a table, and the files that it can be kept in."""
 
 import zipfile
 import zlib
@@ -172,7 +172,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
 def _write_csr(file: BinaryIO, parts: dict[str, Array], columns: dict[str, Array]) -> None:
     ((name, matrix),) = parts.items()
     scipy.sparse.save_npz(file, scipy.sparse.csr_array(matrix))
-    # SciPy's loader looks only for its own members, so the columns can ride along in the same archive.
+    # SciPy's loader reads its own members only, so that the archive may hold the columns as well.
     with zipfile.ZipFile(file, "a", compression=zipfile.ZIP_DEFLATED) as archive:
         for member, values in {**columns, "part": np.array(name)}.items():
             with archive.open(f"{member}.npy", "w") as stream:

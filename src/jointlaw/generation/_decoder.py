@@ -1,4 +1,4 @@
-"""Decoders: trained to turn a frozen encoder's representations back into the images, and kept in a file."""
+"""Decoders: turn a frozen encoder's representations back into images; how they are trained, and their file."""
 
 import json
 from collections.abc import Callable
@@ -22,11 +22,11 @@ _ROWS = 1024  # samples decoded at a time: bounds the memory, does not change th
 
 
 class Surface(NamedTuple):
-    """Where representations live, as far as samples of them tell; points drawn elsewhere are brought there.
+    """The surface on which representations lie, judged by samples of them; drawn points off it are moved to it.
 
     Attributes:
-        positive: no coordinate is below zero (rectified units).
-        unit: every vector has length 1.
+        positive: whether no coordinate is below zero (rectified units).
+        unit: whether every vector has length 1.
 
     >>> Surface.of(torch.tensor([[0.6, 0.8], [1.0, 0.0]]))(torch.tensor([[3.0, -1.0]]))
     tensor([[1., 0.]])
@@ -37,7 +37,7 @@ class Surface(NamedTuple):
 
     @classmethod
     def of(cls, x: Tensor) -> "Surface":
-        """What holds of all representations ``[N, F]``; unit length to a thousandth."""
+        """The surface of representations ``[N, F]``; lengths count as 1 if they are within a thousandth of it."""
         length = torch.linalg.vector_norm(x, dim=-1)
         return cls(bool((x >= 0).all()), bool(((length - 1).abs() < 1e-3).all()))
 
@@ -52,11 +52,11 @@ class Decoding:
     """How a decoder is trained.
 
     Args:
-        which: what it reads: features of the backbone or embeddings of the projector.
-        epochs: passes over the samples.
-        batch: samples per step.
-        learning_rate: of Adam, at the start; it falls to zero along a cosine.
-        width: channels of the decoder before its last convolution.
+        which: what the decoder reads: features of the backbone or embeddings of the projector.
+        epochs: number of passes over the samples.
+        batch: number of samples per step.
+        learning_rate: learning rate of Adam at the start; it falls to zero along a cosine.
+        width: number of channels of the decoder before its last convolution.
         seed: determines initial weights and the order of samples.
     """
 
@@ -76,12 +76,12 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class TrainedDecoder:
-    """A trained decoder with what goes along.
+    """A trained decoder, ready to turn drawn points into images.
 
     Attributes:
-        decoder: in evaluation mode.
-        surface: where the representations live that it has seen.
-        settings: of its training.
+        decoder: the network, in evaluation mode.
+        surface: the surface of the representations that it was trained on.
+        settings: how it was trained.
     """
 
     decoder: Decoder
@@ -107,11 +107,11 @@ def train_decoder(
         latent: ``[N, F]``, one representation for each of the source's samples, in order; the decoder is trained on
             its device.
         source: the images.
-        settings: length and rate of the training.
-        advance: is told how many samples each step has seen.
+        settings: how to train.
+        advance: called after each step with the number of its samples, for a progress bar.
 
     Raises:
-        ValueError: if numbers of samples differ, there are fewer than two, or they are no small images.
+        ValueError: if the numbers of samples differ, there are fewer than two, or the samples are no small images.
 
     Source: Huang (2026), arXiv 2603.26799, appendix P.4.4.
     Differs from the authors' code in: the representations are standardised instead of scaled to unit length; the
@@ -144,7 +144,7 @@ def train_decoder(
 
 
 def batches_of(most: int, samples: int) -> int:
-    """The largest size of batches, at most ``most``, that leaves no single sample over: one has no statistics.
+    """The largest batch size, at most ``most``, whose last batch is not a single sample, which has no batch statistics.
 
     >>> batches_of(256, 1000), batches_of(256, 1025)
     (256, 255)
@@ -186,11 +186,11 @@ def decoder_from_bytes(content: bytes, where: Path) -> TrainedDecoder:
     """Read back what ``decoder_to_bytes`` gave.
 
     Args:
-        content: of the file.
-        where: the file, for the error.
+        content: the bytes of the file.
+        where: the path of the file, for the error.
 
     Raises:
-        ValueError: if it is another file's.
+        ValueError: if the content is not that of a decoder's file.
     """
     try:
         facts, state = metadata(content), load(content)

@@ -26,7 +26,7 @@ _PIXELS = 1000  # images that the median pixel is taken over
 
 
 def expand(reduction: Reduction, y: Tensor) -> Tensor:
-    """Representations ``[*, F]`` of principal components ``[*, r]``; what the components left out stays at its mean."""
+    """Representations ``[*, F]`` from principal components ``[*, r]``; all other directions are set to their mean."""
     return y @ reduction.directions.T + reduction.loc
 
 
@@ -55,12 +55,12 @@ def draw_given(density: Density, reduction: Reduction, context: Tensor, count: i
 
 
 def hide(images: Tensor, seen: Half, fill: Tensor) -> Tensor:
-    """Images ``[B, C, H, W]`` of which one half is seen, the larger one where sides are odd.
+    """Images ``[B, C, H, W]`` with one half hidden. Where the side is odd, the half that is seen is the larger one.
 
     Args:
-        images: uint8.
-        seen: the half that stays.
-        fill: ``[C]``, what the other half becomes.
+        images: uint8 images.
+        seen: the half that stays as it is.
+        fill: ``[C]``, the colour that the other half gets.
     """
     half = images.clone()
     hidden = half[..., -(-images.shape[-1] // 2) :] if seen == Half.left else half[..., -(-images.shape[-2] // 2) :, :]
@@ -69,7 +69,7 @@ def hide(images: Tensor, seen: Half, fill: Tensor) -> Tensor:
 
 
 def median_pixel(source: Source) -> Tensor:
-    """The median of each channel ``[C]`` over 1,000 images: black on black ground, a mid-tone in photographs.
+    """The median of each channel ``[C]`` over 1,000 images: black where the ground is black, a mid-tone in photographs.
 
     Raises:
         ValueError: if the samples are no images.
@@ -81,7 +81,7 @@ def median_pixel(source: Source) -> Tensor:
 
 
 def half_pairs(embedder: Embedder, source: Source, which: Which, seen: Half, fill: Tensor) -> PairTable:
-    """Representations of every sample: of the half that is seen (context), and of the whole (target), both clean."""
+    """Representations of every sample, both in clean views: of its seen half (context) and of the whole (target)."""
     context = embed(embedder.learner, _halves(embedder, source, seen, fill))
     return PairTable(context.part(which), embedder.clean(source).part(which))
 

@@ -1,6 +1,6 @@
 """How good generated samples are: fidelity and coverage, balance of the classes, memorisation, and the latent law.
 
-Samples are compared in a space that somebody chose (a classifier's features, pixels), with Euclidean distances.
+Samples are compared by Euclidean distances, in a space of your choice, such as pixels or a classifier's features.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _CANDIDATES = 4  # for the nearest point, among which rounding may have chosen t
 
 
 class Overlap(NamedTuple):
-    """How two sets of points share their ground, each figure at best 1 (density may exceed it).
+    """How far two sets of points overlap. Each figure is 1 at best, except density, which may exceed it.
 
     Attributes:
         precision: share of the fake points inside the ball of some real point.
@@ -45,16 +45,16 @@ def overlap(real: Tensor, fake: Tensor, neighbours: int = 5) -> Overlap:
     numbers).
 
     Args:
-        real: x ``[N, F]``.
-        fake: y ``[M, F]``; compare methods at equal M.
-        neighbours: k.
+        real: real points x ``[N, F]``.
+        fake: generated points y ``[M, F]``; compare methods at equal M.
+        neighbours: k, the neighbour of a point that its ball reaches to.
 
     Raises:
         ValueError: if widths differ, or a set has no k-th neighbour.
 
     Source: Naeem et al. (2020), arXiv 2002.09797; precision and recall: Kynkäänniemi et al. (2019), arXiv 1904.06991.
-    Differs from the authors' code in: distances from differences rather than from products, so that equal points are
-    at distance zero; in blocks.
+    Differs from the authors' code in: distances are computed in blocks, and from differences rather than products, so
+    that equal points are at distance zero.
 
     >>> x = torch.tensor([[0.0], [1.0], [2.0], [9.0]])
     >>> overlap(x, x, neighbours=1)
@@ -92,9 +92,9 @@ def memorisation(fake: Tensor, train: Tensor, held_out: Tensor) -> float:
     images are near to everything, so that a value somewhat below 1 is no proof of copying.
 
     Args:
-        fake: ``[M, F]``.
-        train: ``[N, F]``.
-        held_out: ``[H, F]``, of the training points' law.
+        fake: generated points ``[M, F]``.
+        train: training points ``[N, F]``.
+        held_out: points ``[H, F]`` that follow the same law as the training points.
 
     Raises:
         ValueError: if widths differ, or the held-out points are copies of training points themselves.
@@ -110,7 +110,7 @@ def memorisation(fake: Tensor, train: Tensor, held_out: Tensor) -> float:
 def nearest_distance(x: Tensor, others: Tensor) -> Tensor:
     """Distance of each point ``[M, F]`` to the nearest of others ``[N, F]``: float64 ``[M]``.
 
-    The nearest few are found by matrix products, and their distances worked out from differences.
+    Matrix products find the few nearest candidates; their distances are then computed from differences.
     """
     few = min(_CANDIDATES, len(others))
     centre = others.mean(0)
@@ -127,7 +127,7 @@ def imbalance(label: Tensor, share: Tensor) -> float:
 
     .. math:: \tfrac{1}{2} \sum_c |\hat p_c - p_c|
 
-    the share of the samples that would have to change their class.
+    This is the share of the samples that would have to change their class.
 
     Args:
         label: classes ``[N]`` from 0 to C - 1.
@@ -167,7 +167,7 @@ class Geometry(NamedTuple):
 def latent_geometry(law: JointGaussian | JointMixture) -> Geometry:
     """The figures of the source's table 2, without weights: every component counts alike.
 
-    The headings of that table lost their formulas; the trace is the reading under which its figures fit together.
+    The table's headings have no formulas; its figures are consistent if the variance is read as the trace.
 
     Raises:
         ValueError: if the law is a batch of laws.
