@@ -5,8 +5,15 @@ shows and half a page's weight.
 
 >>> figure = canvas("optimiser step", "loss (nats)")
 >>> line(figure, [(0, 3.0), (10, 1.5)], "training", MEASURED)
->>> [trace.name for trace in figure.data]
-['training']
+>>> dots(figure, np.array([10]), np.array([1.4]), "held out", LAW, size=9)
+>>> logarithmic(figure, "y")
+>>> [trace.name for trace in figure.data], cycle(2) == [MEASURED, LAW], tidied(1.23456)
+(['training', 'held out'], True, 1.235)
+
+Marks: `line`, `dots`, `bars` and the `band` between two curves. Colours: `MEASURED`, `LAW`, `THIRD`, `FOURTH` and
+`QUIET`, or as many as are needed by `cycle`. `logarithmic` changes the scale of an axis. A Plotly figure of your own,
+with panels for example, takes the page's look from `dress` and its axes from `axes`. What keeps a page light: `thin`
+for points, `tidied` for numbers, `shortened` for names.
 """
 
 from collections.abc import Sequence
@@ -27,13 +34,18 @@ __all__ = [
     "MEASURED",
     "QUIET",
     "THIRD",
+    "axes",
     "band",
     "bars",
     "canvas",
     "cycle",
     "dots",
+    "dress",
     "line",
     "logarithmic",
+    "shortened",
+    "thin",
+    "tidied",
 ]
 
 Array = npt.NDArray[np.number]
