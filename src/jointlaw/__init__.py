@@ -9,12 +9,16 @@ The law of the embeddings is an object. Choose one, or learn one, and use it for
 >>> bool(distance(z) < distance(z + 1))
 True
 
-- `jointlaw.laws`: distributions of one unit, and joint laws of context and target that can be conditioned on.
-- `jointlaw.densities`: modules that learn joint laws; `jointlaw.regularizers`, `jointlaw.banks`, `jointlaw.objectives`:
-  what training minimises; `jointlaw.functional`: the formulas; `jointlaw.networks`: small networks.
+- `jointlaw.laws`: every `Law`. Of one unit: `GeneralizedGaussian`, `RectifiedGeneralizedGaussian` and
+  `TruncatedGeneralizedGaussian`; of context and target, to be conditioned on: `JointGaussian` and `JointMixture`.
+- `jointlaw.densities`: a `Density` learns a joint law, and `fit_gaussian` and `fit_mixture` fit one to samples.
+- `jointlaw.regularizers`, `jointlaw.banks`, `jointlaw.objectives`: what training minimises. `SlicedWasserstein` and
+  `SIGReg` are each a `Regularizer`; `RectifiedLpJEPA`, `LeJEPA` and `VICReg` are each an `Objective`, which turns
+  `Embeddings` of `Views` into an `Outcome`. `jointlaw.functional` has the formulas.
+- `jointlaw.networks`: `MLP`, `MLPEncoder`, `ConvEncoder` and `Projector`.
 - `jointlaw.data`, `jointlaw.views`, `jointlaw.training`: samples, augmentations, the learner and its recipes.
 - `jointlaw.evaluation`, `jointlaw.generation`, `jointlaw.report`: figures, draws, pages.
-- `Run`: all of it in a folder; `load_encoder`: a trained network as a function.
+- `Run`: all of it in a folder, as a `Setup` says; `load_encoder`: a trained network as a function.
 
 Importing this module loads nothing else; a name is imported when it is first asked for, and no global state changes.
 """

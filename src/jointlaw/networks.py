@@ -1,8 +1,8 @@
 """Small networks: encoders for vectors and small images, the projector behind an encoder, and a decoder.
 
 They are plain ``torch.nn.Sequential``; any other module serves as well, and training takes bigger encoders from timm by
-name. `MLPEncoder` is for vectors, `ConvEncoder` for images of 8 to 64 pixels a side; `Projector` turns features into
-embeddings, and `Decoder` representations into images.
+name. `MLP` has layers of any widths. `MLPEncoder` is for vectors, `ConvEncoder` for images of 8 to 64 pixels a side;
+`Projector` turns features into embeddings, and `Decoder` representations into images.
 
 >>> import torch
 >>> encoder = ConvEncoder(channels=3, width=8)

@@ -7,8 +7,8 @@
 >>> len(digits.train), len(digits.held_out), digits.train.shape, digits.train.labelled
 (1438, 359, (1, 8, 8), True)
 
-Samples are uint8 images ``[C, H, W]`` with one or three channels, or float32 vectors ``[F]``. Tensors of your own
-become a source by `Stored`; a label of -1 means that the class is unknown:
+A `Source` holds samples: uint8 images ``[C, H, W]`` with one or three channels, or float32 vectors ``[F]``. Tensors of
+your own become one by `Stored`, arrays and lists by `as_source`; a label of -1 means that the class is unknown:
 
 >>> import torch
 >>> from jointlaw.data import Stored

@@ -57,7 +57,7 @@ class Batches:
     Raises:
         ValueError: if a number is impossible, or the source fills no batch.
 
-    >>> from jointlaw.data._sources import load
+    >>> from jointlaw.data import load
     >>> batches = Batches(load("digits").train, 256, seed=0)
     >>> len(batches), next(iter(batches)).images.shape, batches.state_dict()
     (5, torch.Size([256, 1, 8, 8]), {'epoch': 0, 'batch': 1})

@@ -25,6 +25,10 @@ class Source(ABC):
         names: file names of the samples, empty where they come from one file.
         skipped: bad files that were left out, each with its reason.
         lazy: whether ``read`` decodes files; if so, batches are read ahead.
+
+    >>> source: Source = as_source([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], label=[0, 1, -1])
+    >>> len(source), source.shape, source.labelled, len(source.take(torch.tensor([2])))
+    (3, (2,), True, 1)
     """
 
     label: Int[Tensor, " samples"]
@@ -69,6 +73,10 @@ class Stored(Source):
 
     Raises:
         ValueError: if the type, the number of dimensions or the number of labels is another.
+
+    >>> Stored(values=torch.eye(3), label=torch.tensor([0, 1, -1])).read(torch.tensor([2, 0]))
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
     """
 
     values: Tensor
@@ -136,6 +144,11 @@ class Data(NamedTuple):
         held_out: samples the encoder never sees, to measure on.
         probe: what probes are fitted on: ``train`` itself, except in stl10, whose training images have no labels.
         notes: one sentence for everything a user should know, such as files that were ignored.
+
+    >>> source = as_source(torch.zeros(10, 2))
+    >>> data = Data("mine", source.take(torch.arange(8)), held_out=source.take(torch.tensor([8, 9])), probe=source)
+    >>> len(data.train), len(data.held_out)
+    (8, 2)
     """
 
     name: str

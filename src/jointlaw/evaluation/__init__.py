@@ -1,7 +1,8 @@
 """Evaluation: tables of embeddings, and what can be measured on them.
 
 `embed` runs a frozen learner over views and gives a `Table` of features and embeddings, which `write_table` keeps in
-one file. Everything else takes tensors, wherever they come from:
+one file and `read_table` reads; an `Embedder` is a learner with its views. Most other functions take tensors, wherever
+they come from. Shapes that do not fit and numbers out of range are a ``ValueError``, which says what to do.
 
 >>> import torch
 >>> from jointlaw import RectifiedGeneralizedGaussian
@@ -13,8 +14,13 @@ one file. Everything else takes tensors, wherever they come from:
 
 Sparsity: `l0`, `l1`, `unit_activity`, `dead_units`, `unit_entropy`. Fidelity to a law: `ks_distance`,
 `wasserstein_units`, `unit_quantiles`. Geometry: `alignment`, `uniformity`. Usefulness: `linear_probe`, `knn_probe`,
-`few_shot`. Conditional laws: `nll`, `energy_score`, `reliability`, `coverage`, `sharpness`, `auroc`. `judge` measures a
-trained learner by all that applies; `FIGURES` says what each figure is called, in which unit, and what it means.
+`few_shot`. Conditional laws: `nll`, `energy_score`, `reliability`, `coverage`, `sharpness`, `branches_recovered`,
+`auroc`. `judge` measures a trained learner by all that applies; `FIGURES` says of each `Figure` what it is called, in
+which unit, and what it means.
+
+A `DensityRecipe` (`Gaussian`, `Mixture`, `Gas` or `Network`) fits a density to a `PairTable` of contexts and targets.
+`Which` says whether these are features or embeddings, `Target` whether the target is another view or the clean sample.
+``Run.fit`` gives `FittedPairs`: the density with the `Reduction` of representations to their principal components.
 """
 
 from typing import TYPE_CHECKING
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from jointlaw.evaluation._figures import FIGURES, Figure
     from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
     from jointlaw.evaluation._geometry import alignment, uniformity
-    from jointlaw.evaluation._joint import Target
+    from jointlaw.evaluation._joint import PairTable, Reduction, Target
     from jointlaw.evaluation._judge import judge
     from jointlaw.evaluation._probes import few_shot, knn_probe, linear_probe
     from jointlaw.evaluation._sparsity import dead_units, l0, l1, unit_activity, unit_entropy
@@ -52,6 +58,8 @@ __all__ = [
     "Gaussian",
     "Mixture",
     "Network",
+    "PairTable",
+    "Reduction",
     "Table",
     "Target",
     "Which",
@@ -88,7 +96,7 @@ __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to impor
     _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
     _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network",
-    _joint="Target",
+    _joint="PairTable Reduction Target",
     _geometry="alignment uniformity",
     _judge="judge",
     _probes="few_shot knn_probe linear_probe",

@@ -41,7 +41,11 @@ class Reliability(NamedTuple):
 
 @torch.no_grad()
 def nll(law: Law, target: Tensor) -> float:
-    """Mean negative log-likelihood of the targets, in nats per sample (all d coordinates together)."""
+    """Mean negative log-likelihood of the targets ``[B, d]``, in nats per sample (all d coordinates together).
+
+    >>> round(nll(JointGaussian(torch.zeros(1, 2), torch.ones(1, 2)), torch.zeros(1, 2)), 4)  # log 2 pi
+    1.8379
+    """
     _check("nll", law, target)
     return -law.log_prob(target).double().mean().item()
 
@@ -50,10 +54,16 @@ def nll(law: Law, target: Tensor) -> float:
 def energy_score(law: Law, target: Tensor, draws: int = 200, generator: torch.Generator | None = None) -> float:
     r"""Mean energy score, ``E ||X - y|| - (1/2) E ||X - X'||``, in embedding units; with d = 1 it is the CRPS.
 
-    Mean over samples. The expectations are unbiased estimates from ``draws`` draws per sample (the second one over all
-    ordered pairs of different draws). Lower is better. The score is proper: the true law has the lowest expectation.
+    Mean over the B samples of targets ``[B, d]``. The expectations are unbiased estimates from ``draws`` draws per
+    sample (the second one over all ordered pairs of different draws). Lower is better. The score is proper: the true
+    law has the lowest expectation.
 
     Source: Gneiting and Raftery (2007), Journal of the American Statistical Association 102, section 4.3.
+
+    >>> law = JointGaussian(torch.zeros(100, 1), torch.ones(100, 1))
+    >>> score = energy_score(law, torch.zeros(100, 1), generator=torch.Generator().manual_seed(0))
+    >>> round(score, 2)  # (2 ** 0.5 - 1) / pi ** 0.5
+    0.23
     """
     _check("energy_score", law, target)
     check.at_least("energy_score", 2, draws=draws)
@@ -87,6 +97,10 @@ def reliability(
         levels: nominal levels inside (0, 1), ascending.
         draws: number of draws for each sample.
         generator: source of the draws (default: torch's own).
+
+    >>> law, generator = JointGaussian(torch.zeros(2000, 1), torch.ones(2000, 1)), torch.Generator().manual_seed(0)
+    >>> reliability(law, law.sample((), generator), levels=(0.5, 0.9), generator=generator).error < 0.02
+    True
     """
     _check("reliability", law, target)
     check.fraction("reliability", **{f"level {index}": level for index, level in enumerate(levels)})
@@ -104,7 +118,12 @@ def reliability(
 
 @torch.no_grad()
 def coverage(law: Law, target: Tensor, level: float = 0.9, generator: torch.Generator | None = None) -> float:
-    """Share of targets inside the highest-density region of one level: the level itself under the true law."""
+    """Share of targets ``[B, d]`` inside the highest-density region of one level: the level under the true law.
+
+    >>> law = JointGaussian(torch.zeros(2, 1), torch.ones(2, 1))
+    >>> coverage(law, torch.tensor([[0.0], [5.0]]), level=0.9)
+    0.5
+    """
     return reliability(law, target, [level], generator=generator).highest.item()
 
 
@@ -113,6 +132,9 @@ def sharpness(law: Law) -> float:
     """Mean standard deviation of the law, in embedding units: mean over samples and coordinates. Lower is sharper.
 
     Worth reading only beside coverage: a law can be sharp and wrong.
+
+    >>> sharpness(JointGaussian(torch.zeros(2, 2), torch.tensor([[1.0, 2.0], [3.0, 6.0]])))
+    3.0
     """
     return law.variance.double().sqrt().mean().item()
 
@@ -130,6 +152,10 @@ def branches_recovered(
         branches: true values ``[B, M, d]``.
         within: distance, in embedding units; three times the noise is a good choice.
         least_height: a mode does not count if its density is below this share of the highest mode's.
+
+    >>> law = JointMixture(torch.zeros(1, 2), torch.tensor([[[-1.0], [1.0]]]), torch.full((1, 1, 1), 0.1))
+    >>> branches_recovered(law, torch.tensor([[[-1.0], [1.0], [3.0], [5.0]]]), within=0.3)
+    0.5
     """
     check.positive("branches_recovered", within=within)
     check.fraction("branches_recovered", least_height=least_height)
@@ -150,6 +176,9 @@ def auroc(inside: Tensor, outside: Tensor) -> float:
 
     Raises:
         ValueError: if one is empty or holds NaN.
+
+    >>> auroc(torch.tensor([-1.0, -2.0]), torch.tensor([-1.5, -9.0]))
+    0.75
     """
     from sklearn.metrics import roc_auc_score
 

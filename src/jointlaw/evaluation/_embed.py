@@ -24,6 +24,11 @@ def embed(learner: Learner, loader: Iterable[Views]) -> Table:
 
     Raises:
         ValueError: if there are no samples.
+
+    >>> from jointlaw import MLP, VICReg
+    >>> learner, views = Learner(MLP((4, 3)), MLP((3, 2)), VICReg()), [torch.rand(5, 4)] * 2
+    >>> embed(learner, [Views(views, label=torch.full((5,), -1), index=torch.arange(5))]).embeddings.shape
+    torch.Size([10, 2])
     """
     was_training = learner.training
     learner.eval()
@@ -48,6 +53,12 @@ class Embedder:
         learner: the trained learner.
         views: the maker of views that trained it.
         batch: number of samples in one pass.
+
+    >>> from jointlaw import MLP, VICReg, data, views
+    >>> embedder = Embedder(Learner(MLP((4, 3)), MLP((3, 2)), VICReg()), views.view_maker(views.tensor()))
+    >>> source = data.as_source(torch.rand(5, 4))
+    >>> len(embedder.clean(source)), len(embedder.drawn(source, seed=0))
+    (5, 10)
     """
 
     learner: Learner

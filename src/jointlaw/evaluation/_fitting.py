@@ -30,7 +30,12 @@ from jointlaw.laws import JointGaussian, JointMixture
 
 @dataclass(frozen=True)
 class DensityRecipe(ABC):
-    """A kind of density with its size, to be fitted to pairs of reduced representations."""
+    """A kind of density with its size, to be fitted to pairs of reduced representations.
+
+    >>> recipe: DensityRecipe = Gaussian()
+    >>> recipe.fit(PairTable(*torch.randn(2, 200, 2)))(torch.zeros(5, 2)).batch_shape
+    torch.Size([5])
+    """
 
     @abstractmethod
     def fit(self, pairs: PairTable, seed: int = 0) -> Density:
@@ -46,7 +51,11 @@ class DensityRecipe(ABC):
 
 @dataclass(frozen=True)
 class Gaussian(DensityRecipe):
-    """One joint Gaussian."""
+    """One joint Gaussian.
+
+    >>> Gaussian().fit(PairTable(*torch.randn(2, 200, 2)))().dim
+    4
+    """
 
     def fit(self, pairs: PairTable, seed: int = 0) -> Density:
         """Moments of the pairs."""
@@ -60,6 +69,9 @@ class Mixture(DensityRecipe):
     Args:
         components: number of components K.
         covariance: form of the components' covariances: Full, Shared, Diagonal or Spherical.
+
+    >>> Mixture(components=3).fit(PairTable(*torch.randn(2, 200, 2)))().count
+    3
     """
 
     components: int = 50
@@ -81,6 +93,9 @@ class Gas(DensityRecipe):
     Args:
         nodes: largest number of nodes.
         passes: number of passes over the pairs.
+
+    >>> Gas(nodes=8, passes=2).fit(PairTable(*torch.randn(2, 200, 2)))().split
+    2
     """
 
     nodes: int = 50
@@ -102,6 +117,9 @@ class Network(DensityRecipe):
     Args:
         components: number of components of each predicted mixture.
         epochs: number of passes over the pairs.
+
+    >>> Network(components=3, epochs=1).fit(PairTable(*torch.randn(2, 200, 2)))(torch.zeros(5, 2)).batch_shape
+    torch.Size([5])
     """
 
     components: int = 50
@@ -139,6 +157,10 @@ class FittedPairs:
         target: what the context, a drawn view, predicts: another view or the clean sample.
         seed: the seed that determined pairs and fit.
         figures: measured on held-out pairs; empty where the density was read from a file.
+
+    >>> density = Gaussian().fit(PairTable(*torch.randn(2, 200, 2)))
+    >>> FittedPairs(Gaussian(), density, Reduction(torch.zeros(2), torch.eye(2), kept=1.0)).law.split
+    2
     """
 
     recipe: DensityRecipe

@@ -28,6 +28,9 @@ def alignment(context: Tensor, target: Tensor) -> float:
     Source: Wang and Isola (2020), arXiv 2005.10242, eq. 2 with exponent 2.
 
     Differs from the authors' code in: it normalises its arguments itself.
+
+    >>> alignment(torch.tensor([[1.0, 0.0], [0.0, 3.0]]), torch.tensor([[2.0, 0.0], [0.0, -1.0]]))
+    2.0
     """
     check.embeddings("alignment", context, least_batch=1)
     if context.shape != target.shape:
@@ -53,6 +56,9 @@ def uniformity(z: Tensor, t: float = 2.0) -> float:
     Source: Wang and Isola (2020), arXiv 2005.10242, eq. 3.
 
     Differs from the authors' code in: it normalises its argument itself.
+
+    >>> uniformity(torch.tensor([[1.0, 0.0], [-2.0, 0.0]]))
+    -8.0
     """
     check.embeddings("uniformity", z)
     check.positive("uniformity", t=t)

@@ -19,7 +19,11 @@ from jointlaw.laws._mixture import JointMixture
 
 
 class Target(StrEnum):
-    """What a drawn view of a sample predicts: another drawn ``view`` of it, or the ``clean`` sample."""
+    """What a drawn view of a sample predicts: another drawn ``view`` of it, or the ``clean`` sample.
+
+    >>> list(Target)
+    [<Target.view: 'view'>, <Target.clean: 'clean'>]
+    """
 
     view = "view"
     clean = "clean"
@@ -35,6 +39,10 @@ class PairTable(NamedTuple):
     Attributes:
         context: ``[N, d]``, representations of the first view.
         target: ``[N, d]``, representations of the second view.
+
+    >>> pairs = PairTable(torch.zeros(5, 3), torch.ones(5, 3))
+    >>> pairs.dim, pairs.joint.shape
+    (3, torch.Size([5, 6]))
     """
 
     context: Tensor
@@ -59,6 +67,10 @@ class Reduction:
         loc: ``[F]``, the mean, which is subtracted first.
         directions: ``[F, r]``, the leading principal directions, orthonormal.
         kept: share of the variance that lies along these directions.
+
+    >>> reduction = Reduction(loc=torch.ones(3), directions=torch.eye(3)[:, :2], kept=0.9)
+    >>> reduction(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[0., 1.]])
     """
 
     loc: Tensor

@@ -59,6 +59,13 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
         data: the data that the learner was trained on.
         probe: labelled data for the probes; None leaves them out.
         seed: determines the drawn views, the probes' validation rows and the pairs of coordinates.
+
+    >>> from jointlaw import MLP, VICReg, data, training, views
+    >>> learner = training.Learner(MLP((4, 4)), MLP((4, 3)), VICReg())
+    >>> source = data.as_source(torch.rand(200, 4))
+    >>> judgement = judge(Embedder(learner, views.view_maker(views.tensor())), Data("mine", source, source, source))
+    >>> judgement.figures["sparsity.l0"], len(judgement.clean)
+    (1.0, 200)
     """
     learner = embedder.learner
     clean = embedder.clean(data.held_out)

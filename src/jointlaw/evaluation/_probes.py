@@ -116,6 +116,10 @@ def knn_probe(
     Source: Wu et al. (2018), arXiv 1805.01978, section 3.4.
 
     Differs from the authors' code in: 20 neighbours instead of 200.
+
+    >>> x, y = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), torch.tensor([0, 0, 1])
+    >>> knn_probe(x, y, torch.tensor([[2.0, 0.1]]), torch.tensor([0]), neighbours=1).accuracy
+    1.0
     """
     check.at_least("knn_probe", 1, neighbours=neighbours)
     check.positive("knn_probe", temperature=temperature)
@@ -166,6 +170,10 @@ def few_shot(
 
     Raises:
         ValueError: as :func:`linear_probe`, or a class with too few samples.
+
+    >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
+    >>> few_shot(x, y, x, y, shots=(1,), draws=3)[1].mean
+    1.0
     """
     check.at_least("few_shot", 1, draws=draws, **{f"shots[{i}]": shot for i, shot in enumerate(shots)})
     split = Split.of("few_shot", (train_x, train_y), (test_x, test_y))

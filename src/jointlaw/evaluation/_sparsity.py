@@ -63,6 +63,9 @@ def unit_activity(z: Tensor) -> Tensor:
 
     Args:
         z: embeddings ``[B, D]``.
+
+    >>> unit_activity(torch.tensor([[0.0, 2.0], [0.0, 0.0]]))
+    tensor([0.0000, 0.5000], dtype=torch.float64)
     """
     check.embeddings("unit_activity", z, least_batch=1)
     return torch.count_nonzero(z, dim=0).double() / z.shape[0]
@@ -77,6 +80,9 @@ def dead_units(z: Tensor) -> float:
 
     Args:
         z: embeddings ``[B, D]``.
+
+    >>> dead_units(torch.tensor([[0.0, 2.0], [0.0, 0.0]]))
+    0.5
     """
     check.embeddings("dead_units", z, least_batch=1)
     return (~(z != 0).any(dim=0)).double().mean().item()
@@ -99,6 +105,10 @@ def unit_entropy(z: Tensor) -> Tensor:
         z: embeddings ``[B, D]``.
 
     Source: Kuang et al. (2026), arXiv 2602.01456 (the entropy that their law maximises).
+
+    >>> z = torch.rand(10_000, 2, generator=torch.Generator().manual_seed(0))
+    >>> unit_entropy(z * torch.tensor([1.0, 0.0])).round(decimals=2)  # of uniform values; of none
+    tensor([-0.0100,     nan], dtype=torch.float64)
     """
     check.embeddings("unit_entropy", z)
     return torch.tensor([_entropy(unit[unit != 0], len(unit)) for unit in z.double().T], dtype=torch.float64)

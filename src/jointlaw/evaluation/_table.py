@@ -19,7 +19,11 @@ from jointlaw._files import replacing
 
 
 class Which(StrEnum):
-    """Which representation of a sample: ``features`` of the backbone, ``embeddings`` of the projector, or ``both``."""
+    """Which representation of a sample: ``features`` of the backbone, ``embeddings`` of the projector, or ``both``.
+
+    >>> Which.features, Which("embeddings").value
+    (<Which.features: 'features'>, 'embeddings')
+    """
 
     features = "features"
     embeddings = "embeddings"
@@ -49,6 +53,10 @@ class Table:
 
     Raises:
         ValueError: if the parts have different numbers of rows, or the wrong number of dimensions.
+
+    >>> table = Table(torch.rand(5, 8), torch.rand(5, 4), label=torch.full((5,), -1), index=torch.arange(5))
+    >>> len(table), table.part("features").shape
+    (5, torch.Size([5, 8]))
     """
 
     features: Tensor
@@ -103,6 +111,13 @@ def write_table(table: Table, path: str | Path, which: Which | str = Which.embed
     Raises:
         ValueError: an unknown ending, a file in the way, a missing folder, a part that the table does not hold, or two
             parts for ``.csr.npz``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     table = Table(torch.rand(5, 8), torch.rand(5, 4), torch.full((5,), -1), torch.arange(5))
+    ...     write_table(table, f"{folder}/table.npz", which="both")
+    ...     sorted(np.load(f"{folder}/table.npz").files)
+    ['embeddings', 'features', 'index', 'label']
     """
     path = Path(path)
     write, _ = _format("write_table", path)
@@ -126,6 +141,13 @@ def read_table(path: str | Path) -> Table:
 
     Raises:
         ValueError: an unknown ending, or a file that is missing, damaged, or not of this kind.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> table = Table(torch.rand(5, 8), torch.eye(5), torch.full((5,), -1), torch.arange(5))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_table(table, f"{folder}/table.csr.npz")
+    ...     read_table(f"{folder}/table.csr.npz").embeddings.equal(table.embeddings)
+    True
     """
     path = Path(path)
     _, read = _format("read_table", path)

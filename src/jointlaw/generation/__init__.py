@@ -1,7 +1,8 @@
 """Generation: from representations back to images, and how good drawn images are.
 
-`train_decoder` turns a frozen encoder's representations back into images; `overlap` and `memorisation` compare sets
-of samples, `latent_geometry` measures a latent law:
+`train_decoder` makes a `TrainedDecoder`, which turns a frozen encoder's representations back into images; `Decoding`
+says how. `Half` is the part of an image from which the whole is completed. `overlap` (an `Overlap` of four figures),
+`memorisation` and the `imbalance` of classes judge sets of samples, `latent_geometry` measures a latent law:
 
 >>> import torch
 >>> from jointlaw.generation import overlap

@@ -58,6 +58,12 @@ class Decoding:
         learning_rate: learning rate of Adam at the start; it falls to zero along a cosine.
         width: number of channels of the decoder before its last convolution.
         seed: determines initial weights and the order of samples.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    >>> Decoding(epochs=5).which
+    <Which.features: 'features'>
     """
 
     which: Which = Which.features
@@ -82,6 +88,12 @@ class TrainedDecoder:
         decoder: the network, in evaluation mode.
         surface: the surface of the representations that it was trained on.
         settings: how it was trained.
+
+    >>> from jointlaw.data import as_source
+    >>> images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
+    >>> trained = train_decoder(torch.rand(4, 3), as_source(images), Decoding(epochs=1, width=4))
+    >>> trained(torch.rand(2, 3)).shape, trained.settings.epochs
+    (torch.Size([2, 1, 8, 8]), 1)
     """
 
     decoder: Decoder
@@ -116,6 +128,11 @@ def train_decoder(
     Source: Huang (2026), arXiv 2603.26799, appendix P.4.4.
     Differs from the authors' code in: the representations are standardised instead of scaled to unit length; the
     learning rate falls.
+
+    >>> from jointlaw.data import as_source
+    >>> source = as_source(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
+    >>> train_decoder(torch.rand(4, 3), source, Decoding(epochs=1, width=4))(torch.rand(2, 3)).dtype
+    torch.uint8
     """
     if len(latent) != len(source) or len(latent) < 2:
         raise ValueError(

@@ -16,7 +16,11 @@ from jointlaw.types import Views
 
 
 class Half(StrEnum):
-    """The half of an image that is seen."""
+    """The half of an image that is seen.
+
+    >>> [half.value for half in Half]
+    ['left', 'top']
+    """
 
     left = "left"
     top = "top"

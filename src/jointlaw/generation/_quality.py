@@ -24,6 +24,10 @@ class Overlap(NamedTuple):
         recall: share of the real points inside the ball of some fake point.
         density: mean number of real balls that a fake point is in, divided by k.
         coverage: share of the real points whose ball holds a fake point.
+
+    >>> x = torch.tensor([[0.0], [1.0], [2.0]])
+    >>> overlap(x, x + 1.5, neighbours=1)
+    Overlap(precision=0.6666666666666666, recall=0.6666666666666666, density=1.0, coverage=0.6666666666666666)
     """
 
     precision: float
@@ -98,6 +102,10 @@ def memorisation(fake: Tensor, train: Tensor, held_out: Tensor) -> float:
 
     Raises:
         ValueError: if widths differ, or the held-out points are copies of training points themselves.
+
+    >>> train, held_out = torch.tensor([[0.0], [10.0]]), torch.tensor([[1.0], [9.0]])
+    >>> memorisation(train + 0.5, train, held_out)
+    0.5
     """
     _comparable("memorisation", train, fake)
     _comparable("memorisation", train, held_out)

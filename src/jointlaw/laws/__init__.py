@@ -23,8 +23,8 @@ much of the variance is noise, how much a choice between alternatives (`Uncertai
 >>> after.batch_shape, after.mean.item(), round(after.uncertainty().ambiguity.item(), 2)
 (torch.Size([1]), 0.0, 1.0)
 
-Every law is rebuilt from its own tensors, ``type(law)(**law.tensors, **law.constants)``, moves with ``to``, draws from
-a generator that is given, and is differentiable where mathematics allows. Log-densities are in nats; they and all
+Every `Law` is rebuilt from its own tensors, ``type(law)(**law.tensors, **law.constants)``, moves with ``to``, draws
+from a generator that is given, and is differentiable where mathematics allows. Log-densities are in nats; they and all
 probabilities are computed in float64 and returned in the law's dtype. What has no closed form comes as an ``Estimate``
 with its standard error or between ``Bounds``; `estimate_kl` takes any two laws.
 """

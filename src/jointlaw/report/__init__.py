@@ -19,8 +19,9 @@ A page of your own has sections of tables, charts and pictures, and says what is
 >>> "10.10 %" in Page("Mine", "What was asked.", [Section("loss", "Loss", content=[table, chart])]).html()
 True
 
-`drawing` has the marks; `figure_table` words the figures of a run as `jointlaw.evaluation.FIGURES` does; `tiled` lays
-many images out in one for a `Picture`.
+A `Section` holds what is shown: a `Chart`, whose marks are in `drawing`, a `FigureTable`, a `Tile` for one big figure,
+a `Picture`, in which `tiled` lays out many images, and `Absent` with the reason. `figure_table` words the figures of a
+run as `jointlaw.evaluation.FIGURES` does.
 """
 
 from typing import TYPE_CHECKING

@@ -39,6 +39,11 @@ class Chart:
         alt: what it shows, for who cannot see it.
         wide: whether it takes the page's whole width.
         cards: what pointing at a marker shows; a marker's ``customdata`` is the number of its card.
+
+    >>> from jointlaw.report import drawing
+    >>> figure = drawing.canvas("epoch", "loss (nats)")
+    >>> Chart("loss", "Loss", figure, "Lower is better.", "A line that falls.").json[:8]
+    '{"data":'
     """
 
     kind: ClassVar[str] = "chart"
@@ -67,6 +72,9 @@ class Picture:
         reading: what is seen.
         alt: what it shows, for who cannot see it.
         wide: whether it takes the page's whole width.
+
+    >>> Picture("Draws", np.zeros((1, 8, 8), np.uint8), "Each is a draw.", "A black square.").png[1:4]
+    b'PNG'
     """
 
     kind: ClassVar[str] = "picture"
@@ -98,6 +106,12 @@ class FigureTable:
         note: a line under it.
         meanings: for each row, a sentence in small print under its name; empty: none has one.
         bars: for each row, the length of a bar behind its last cell, from 0 to 1; empty: there are no bars.
+
+    Raises:
+        ValueError: if a row has another number of cells than there are columns, or meanings or bars are not one a row.
+
+    >>> FigureTable("Accuracies", ["method", "accuracy"], [["ours", "91.0 %"]], bars=[0.91]).rows
+    [['ours', '91.0 %']]
     """
 
     kind: ClassVar[str] = "table"
@@ -124,7 +138,11 @@ class FigureTable:
 
 @dataclass(frozen=True)
 class Tile:
-    """One big figure and what it means in plain words."""
+    """One big figure, the ``value``, with its ``name``, and in its ``caption`` what it means in plain words.
+
+    >>> Section("glance", "At a glance", content=[Tile("10.0 %", "activity", "Share of units that fire.")]).groups
+    [('tile', [Tile(value='10.0 %', name='activity', caption='Share of units that fire.')])]
+    """
 
     kind: ClassVar[str] = "tile"
     value: str
@@ -153,7 +171,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class Absent:
-    """What cannot be shown, and why: a sentence, or one after the title of what is missing."""
+    """What cannot be shown, and why: a sentence, or one after the title of what is missing.
+
+    >>> Section("probes", "Probes", content=[Absent("Accuracies", "There are no labels.")]).tables
+    []
+    """
 
     kind: ClassVar[str] = "absent"
     title: str
@@ -173,6 +195,10 @@ class Section:
         introduction: a sentence or two.
         content: tables, charts, pictures, tiles, strips and what is absent, in order; neighbours of one kind stand
             side by side where there is room, and what is absent comes last.
+
+    >>> content = [Absent("Dial", "There is no law."), Tile("1", "seed", "Of the run.")]
+    >>> [kind for kind, _ in Section("law", "The law", content=content).groups]
+    ['tile', 'absent']
     """
 
     name: str

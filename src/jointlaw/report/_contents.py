@@ -34,6 +34,10 @@ class Contents:
 
     Raises:
         ValueError: if the arrays disagree in length, are empty, or hold values that are not finite.
+
+    >>> z = np.ones((3, 2))
+    >>> Contents("Mine", embeddings=z, features=z, label=np.array([0, 1, -1]), figures={"seed": 0}).classes
+    [0, 1]
     """
 
     title: str

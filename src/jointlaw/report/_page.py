@@ -29,6 +29,9 @@ class Page:
         environment: versions and machine, as text.
         configuration: as YAML; None where there is none.
         figures: all figures, folded away at the end.
+
+    >>> "<title>Mine" in Page("Mine", sections=[Section("law", "The law", "It holds.")]).html()
+    True
     """
 
     title: str

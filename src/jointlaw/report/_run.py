@@ -13,7 +13,13 @@ from jointlaw.report._tables import figure_table, probe_table, tiles
 
 
 def run_page(contents: Contents) -> Page:
-    """The report of a run: whether its law holds, what its features are worth, and how it came to that."""
+    """The report of a run: whether its law holds, what its features are worth, and how it came to that.
+
+    >>> import numpy as np
+    >>> page = run_page(Contents("Mine", np.eye(4), np.eye(4), label=np.zeros(4, int)))
+    >>> page.title, [section.title for section in page.sections][:2]
+    ('Mine', ['At a glance', 'Training'])
+    """
     sections = [
         Section("glance", "At a glance", _overview(contents), tiles(contents)),
         *_over_the_run(contents),

@@ -20,6 +20,9 @@ def figure_table(
         title: what the table shows, for who cannot see it.
         note: a line under it.
         keys: whether a column says what a figure is called in results.json.
+
+    >>> figure_table({"sparsity.l0": 0.101, "seed": None}).rows
+    [['measured activity', '10.10 %'], ['seed', 'not measured']]
     """
     known = {key: figure_of(key) for key in figures}
     rows = [[figure.name, figure.text(figures[key]), *([key] if keys else [])] for key, figure in known.items()]

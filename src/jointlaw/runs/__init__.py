@@ -19,7 +19,9 @@ opens it without its data; what it may import is jointlaw's, unless you trust it
 - ``run.fit(Mixture(components=50))``, ``run.decode()``, ``run.sample()``: a joint law over its representations, a
   decoder, and draws.
 
-`load_encoder` gives the trained network as a picklable function, without the training framework.
+`load_encoder` gives the trained network as an `Encoder`, a picklable function, without the training framework. What
+``config.yaml`` holds is a `Configuration`, the files of a folder are a `Workspace`, and `environment` lists the
+versions that a result depends on.
 """
 
 from typing import TYPE_CHECKING

@@ -26,6 +26,11 @@ class Configuration:
         options: of the recipe, as plain values.
         setup: everything else.
         trust: whether code from elsewhere may be imported.
+
+    >>> from jointlaw.training.recipes import vicreg
+    >>> configuration = Configuration.of(partial(vicreg, width=64), Setup(data="digits"))
+    >>> configuration.recipe, configuration.tree()["width"], type(configuration.method().objective).__name__
+    ('vicreg', 64, 'VICReg')
     """
 
     recipe: str

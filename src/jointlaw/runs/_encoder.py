@@ -34,6 +34,11 @@ class Encoder(nn.Module):
         shape: of a sample in training, ``(C, H, W)`` or ``(F,)``; images of other sizes are resized as views are.
 
     Use `load_encoder` to make one.
+
+    >>> from jointlaw import VICReg, views
+    >>> encoder = Encoder(nn.Linear(4, 3), nn.Linear(3, 2), VICReg(), views.view_maker(views.tensor()), shape=(4,))
+    >>> encoder([[0, 1, 2, 3]]).shape, encoder.features([[0, 1, 2, 3]]).shape
+    (torch.Size([1, 2]), torch.Size([1, 3]))
     """
 
     def __init__(

@@ -12,7 +12,11 @@ PACKAGES = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-ligh
 
 
 def environment() -> str:
-    """Versions that a result depends on, the commit of the source among them where it is a checkout."""
+    """Versions that a result depends on, the commit of the source among them where it is a checkout.
+
+    >>> environment().splitlines()[0].partition(" ")[0]
+    'python'
+    """
     lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
     lines.append(f"commit {_commit()}")
     for package in PACKAGES:

@@ -31,6 +31,9 @@ class Workspace:
 
     Args:
         folder: created when the run starts; a folder that holds anything else than this run is refused.
+
+    >>> Workspace(Path("runs/mine")).results.as_posix()
+    'runs/mine/results.json'
     """
 
     def __init__(self, folder: Path) -> None:

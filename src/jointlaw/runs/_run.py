@@ -43,9 +43,14 @@ class Run:
         shape: of a sample, ``(C, H, W)`` or ``(F,)``; known once the run was trained or its data were read.
         classes: names of the classes of the training data.
 
-    >>> run = Run.open("runs/NAME")                   # doctest: +SKIP
-    >>> run.embed("folder:photos").embeddings.shape   # doctest: +SKIP
-    torch.Size([240, 512])
+    >>> from tempfile import TemporaryDirectory
+    >>> from jointlaw.runs import RunSettings
+    >>> with TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
+    ...     settings = RunSettings(Path(folder, "run"), epochs=1, report=False)
+    ...     run = Run.new("vicreg", Setup(encoder="mlp", run=settings)).train()
+    ...     Run.open(run.workspace.folder).embed("digits").embeddings.shape
+    vicreg: 1,438 samples, ...
+    torch.Size([1797, 512])
     """
 
     def __init__(self, configuration: Configuration, data: Data | str | None = None) -> None:

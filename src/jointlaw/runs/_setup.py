@@ -46,6 +46,12 @@ class RunSettings:
         compile: pass the encoder through torch.compile.
         threads: CPU threads of torch (default: all).
         report: judge the trained network and write report.html at the end.
+
+    Raises:
+        ValueError: if a number is out of range, or there are several devices and no folder.
+
+    >>> RunSettings().epochs_for(samples=30_000), RunSettings(epochs=5).epochs_for(samples=30_000)
+    (20, 5)
     """
 
     folder: Path | None = None
@@ -105,6 +111,11 @@ class Setup:
             seed).
         optimizer: AdamW (the default), SGD or LARS.
         run: how and where to train.
+
+    >>> setup = Setup(data="digits", views={"rotate": 5.0}, run=RunSettings(epochs=5))
+    >>> data = setup.load_data()
+    >>> setup.settled(data).views.rotate, data.train.shape
+    (5.0, (1, 8, 8))
     """
 
     data: str = "digits"

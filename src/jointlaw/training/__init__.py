@@ -14,9 +14,10 @@ A `Learner` is an encoder, a projector and an objective: ``views -> encoder -> p
 >>> outcome.loss.backward()
 >>> learner.objective.update(z)     # once per batch: thresholds, slices, banks move on
 
-`build_encoder` finds encoders by name (timm's among them). `AdamW`, `SGD` and `LARS` choose an optimiser together
-with its schedule. `ViewedData` feeds a Lightning Trainer with views, `OnlineProbe` and `CollapseAlarm` watch it, and
-`settle` sets thresholds exactly after training. `jointlaw.training.recipes` has one function per paper.
+`build_encoder` finds encoders by name (timm's among them). An `Optimizer` (`AdamW`, `SGD` or `LARS`) is chosen together
+with its schedule. `ViewedData` feeds a Lightning Trainer with views, `OnlineProbe` and `CollapseAlarm` watch it (what
+counts as collapse are its `Limits`), and `settle` sets thresholds exactly after training. A loss that is not finite
+raises a `NonFiniteError`. `jointlaw.training.recipes` has one function per paper.
 `jointlaw.Run` does all of this, in a folder.
 """
 

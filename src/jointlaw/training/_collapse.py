@@ -31,6 +31,9 @@ class CollapseAlarm(Callback):
     Args:
         activity: share of units that the law plans to be active.
         limits: what counts as collapse.
+
+    >>> CollapseAlarm(activity=0.1, limits=Limits(rank=0.1)).limits
+    Limits(rank=0.1, spread=0.02, silent=0.5)
     """
 
     def __init__(self, activity: float = 1.0, limits: Limits | None = None) -> None:

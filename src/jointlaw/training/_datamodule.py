@@ -29,6 +29,11 @@ class ViewedData(pl.LightningDataModule):
 
     Raises:
         ValueError: if the training source fills no batch.
+
+    >>> from jointlaw import data, views
+    >>> viewed = ViewedData(data.load("digits"), views.view_maker(views.digits()), batch=256, seed=0)
+    >>> len(viewed.train_dataloader()), len(viewed.val_dataloader())
+    (5, 2)
     """
 
     def __init__(self, data: Data, views: ViewMaker, batch: int, seed: int) -> None:

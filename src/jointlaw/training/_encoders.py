@@ -26,6 +26,9 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
 
     Raises:
         ValueError: for an unknown name, an image network on vectors, or a function that returns no module.
+
+    >>> build_encoder("conv", shape=(1, 28, 28))(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 256])
     """
     if ":" in name:
         return _own(name, shape, trust)

@@ -15,7 +15,11 @@ from jointlaw.types import Embeddings, Outcome, Views
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss term became infinite or not a number; the message names it."""
+    """A loss term, or a weight that was to be saved, became infinite or not a number; the message names it.
+
+    >>> issubclass(NonFiniteError, FloatingPointError)
+    True
+    """
 
 
 class Learner(pl.LightningModule):
@@ -34,6 +38,14 @@ class Learner(pl.LightningModule):
         limits: the vital signs that count as collapse; alarms and judgements read them here.
 
     Views of one shape pass through the network as one batch, so batch normalisation pools over them.
+
+    Raises:
+        ValueError: if the momentum is outside [0, 1].
+
+    >>> from jointlaw import MLPEncoder, Projector, VICReg
+    >>> learner = Learner(MLPEncoder(4), Projector(256, width=8), VICReg())
+    >>> learner.project(learner(torch.rand(16, 4))).shape
+    torch.Size([16, 8])
     """
 
     def __init__(

@@ -26,6 +26,9 @@ class OnlineProbe(pl.Callback):
         width: width of the embeddings.
         classes: number of classes.
         learning_rate: learning rate of the Adam that fits the probes.
+
+    >>> OnlineProbe(features=256, width=64, classes=10).probes["projector"](torch.rand(8, 64)).shape
+    torch.Size([8, 10])
     """
 
     def __init__(self, features: int, width: int, classes: int, learning_rate: float = 3e-3) -> None:

@@ -21,6 +21,14 @@ class Optimizer(ABC):
         learning_rate: the peak, reached at the end of the warm-up.
         weight_decay: applied to matrices and filters only, never to biases and normalisation.
         warmup: share of all steps spent warming up linearly.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    >>> recipe: Optimizer = SGD(learning_rate=1.0, warmup=0.5)
+    >>> schedule = recipe.schedule(recipe.build([nn.Linear(3, 2)]), steps=4)
+    >>> [round(rate, 2) for rate in schedule.get_last_lr()]  # of matrices, of vectors
+    [0.33, 0.33]
     """
 
     learning_rate: float
@@ -61,7 +69,11 @@ class Optimizer(ABC):
 
 @dataclass(frozen=True)
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay: the choice for short runs and small batches."""
+    """Adam with decoupled weight decay: the choice for short runs and small batches.
+
+    >>> [group["weight_decay"] for group in AdamW().build([nn.Linear(3, 2)]).param_groups]
+    [0.01, 0.0]
+    """
 
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -74,7 +86,17 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum: what the papers use for ResNets at usual batch sizes."""
+    """Stochastic gradient descent with momentum: what the papers use for ResNets at usual batch sizes.
+
+    Args:
+        momentum: share of the last step that is added to the next one, in [0, 1).
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    >>> SGD(learning_rate=0.1).build([nn.Linear(3, 2)]).defaults["momentum"]
+    0.9
+    """
 
     learning_rate: float = 0.06
     weight_decay: float = 5e-4
@@ -94,6 +116,12 @@ class LARS(Optimizer):
         momentum: share of the last step that is added to the next one, in [0, 1).
         trust: a layer's step is as long as this share of its weights, times the learning rate.
         clip: whether to limit a layer's step to that of plain SGD; the learning rate is then an upper bound only.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    >>> LARS(learning_rate=1.0)
+    LARS(learning_rate=1.0, weight_decay=0.0001, warmup=0.1, momentum=0.9, trust=0.001, clip=False)
     """
 
     learning_rate: float = 0.3

@@ -27,6 +27,13 @@ def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed:
         views: the maker of views that trained the learner.
         batch: number of samples in one pass.
         seed: determines which samples are taken, and their views.
+
+    >>> from jointlaw import RectifiedGeneralizedGaussian, RectifiedLpJEPA, data, views
+    >>> objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.1))
+    >>> learner, x = Learner(torch.nn.Identity(), torch.nn.Identity(), objective), torch.linspace(0, 9, 900)[:, None]
+    >>> settle(learner, data.as_source(x), views.view_maker(views.tensor()), batch=100, seed=0)
+    >>> round((learner.project(x) != 0).float().mean().item(), 1)
+    0.1
     """
     if not learner.objective.settles:
         return

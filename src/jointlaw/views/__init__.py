@@ -7,10 +7,10 @@
 >>> [list(view.shape) for view in maker(images, torch.Generator().manual_seed(0))]
 [[4, 3, 32, 32], [4, 3, 32, 32]]
 
-Every draw comes from the generator, so equal seeds give equal views on a CPU. ``maker.clean(images)`` is the one view
-for evaluation, without chance. `ViewSettings` lists every knob of image views, `TensorSettings` those of vectors;
-`colour`, `greyscale`, `digits` and `tensor` are the usual settings. `per_sample` makes views by functions of your
-own.
+Every draw of a `ViewMaker` comes from the generator, so equal seeds give equal views on a CPU. ``maker.clean(images)``
+is the one view for evaluation, without chance. `ViewSettings` lists every knob of image views, `TensorSettings` those
+of vectors; `colour`, `greyscale`, `digits` and `tensor` are the usual settings. `per_sample` makes views by functions
+of your own.
 """
 
 from jointlaw.views._makers import ViewMaker, per_sample, view_maker

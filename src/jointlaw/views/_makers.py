@@ -31,7 +31,12 @@ ORDERS = 4  # blocks of a batch on an accelerator
 
 
 class ViewMaker(ABC):
-    """Makes the views of a batch; all chance comes from the generator, so equal seeds give equal views on CPU."""
+    """Makes the views of a batch; all chance comes from the generator, so equal seeds give equal views on CPU.
+
+    >>> maker: ViewMaker = view_maker(TensorSettings(count=3))
+    >>> len(maker(torch.zeros(4, 2), torch.Generator())), maker.clean(torch.zeros(4, 2)).shape
+    (3, torch.Size([4, 2]))
+    """
 
     @abstractmethod
     def __call__(self, batch: Tensor, generator: Generator) -> list[Tensor]:
@@ -235,12 +240,35 @@ class PerSampleViewMaker(ViewMaker):
 
 
 def view_maker(settings: ViewSettings | TensorSettings) -> ViewMaker:
-    """Return the maker for these settings."""
+    """Return the maker for these settings: of images with `ViewSettings`, of float vectors with `TensorSettings`.
+
+    It turns uint8 images ``[B, C, H, W]`` into float32 ones ``[B, C, h, w]``; vectors stay float32 ``[B, F]``.
+
+    >>> maker = view_maker(ViewSettings(size=16, small_count=2, small_size=8))
+    >>> images = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+    >>> [view.shape[-1] for view in maker(images, torch.Generator())]
+    [16, 16, 8, 8]
+    """
     return ImageViewMaker(settings) if isinstance(settings, ViewSettings) else TensorViewMaker(settings)
 
 
 def per_sample(
     function: Callable[[Tensor], Tensor], count: int = 2, clean: Callable[[Tensor], Tensor] | None = None
 ) -> ViewMaker:
-    """Turn a function of one sample into a maker of views; see ``PerSampleViewMaker``."""
+    """Turn a function of one sample into a maker of views; it runs on the CPU, sample by sample.
+
+    Equal seeds give equal views; a function that draws from ``random`` or NumPy must seed those itself.
+
+    Args:
+        function: turns a uint8 ``[C, H, W]`` tensor into a float tensor, of one shape for all samples.
+        count: views of each sample.
+        clean: another such function, without chance, for evaluation (default: ``function``, always from one seed).
+
+    Raises:
+        ValueError: if there is no view; later, if the function fails or returns something else.
+
+    >>> maker = per_sample(lambda image: image / 255 + torch.rand(()), clean=lambda image: image / 255)
+    >>> maker.clean(torch.full((4, 1, 8, 8), 51, dtype=torch.uint8)).mean()
+    tensor(0.2000)
+    """
     return PerSampleViewMaker(function, count, clean)

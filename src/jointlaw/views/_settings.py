@@ -35,6 +35,12 @@ class ViewSettings:
         small_count: additional small views of each sample (multi-crop); they follow the full-size ones.
         small_size: side of a small view in pixels; needed where small_count is above 0.
         small_scale: least and most area of a small view's crop, as shares of the image.
+
+    Raises:
+        ValueError: if a value is out of its range, or small views have no size.
+
+    >>> ViewSettings(flip=0.0, rotate=15.0).scale
+    (0.2, 1.0)
     """
 
     size: int | None = None
@@ -91,6 +97,12 @@ class TensorSettings:
         mask: probability that a feature is masked, that is, takes its mean.
         mean: mean of each feature (or one for all), subtracted first.
         std: standard deviation of each feature (or one for all), divided by first.
+
+    Raises:
+        ValueError: if a value is out of its range.
+
+    >>> TensorSettings(noise=0.2).mask
+    0.2
     """
 
     count: int = 2
@@ -113,18 +125,29 @@ def colour() -> ViewSettings:
     Source: Kuang et al. (2026), arXiv 2602.01456, the authors' CIFAR-100 example (VICReg's small-image settings).
     Differs from the authors' code in: bilinear instead of bicubic interpolation; float values between the steps
     instead of 8-bit ones; the order of the jitter's four steps is shared by a quarter of the batch.
+
+    >>> colour().solarise, len(colour().mean)
+    (0.1, 3)
     """
     mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
     return ViewSettings(solarise=0.1, mean=mean, std=std)
 
 
 def greyscale() -> ViewSettings:
-    """Grey images of things that may be mirrored: crop, flip, brightness and contrast, normalised as Fashion-MNIST."""
+    """Grey images of things that may be mirrored: crop, flip, brightness and contrast, normalised as Fashion-MNIST.
+
+    >>> greyscale().flip, greyscale().mean
+    (0.5, (0.286,))
+    """
     return ViewSettings(saturation=0.0, hue=0.0, grey=0.0, mean=(0.2860,), std=(0.3530,))
 
 
 def digits() -> ViewSettings:
-    """Characters: milder crops, a slight rotation, brightness and contrast; no flip, which would change the meaning."""
+    """Characters: milder crops, a slight rotation, brightness and contrast; no flip, which would change the meaning.
+
+    >>> digits().flip, digits().rotate
+    (0.0, 15.0)
+    """
     return ViewSettings(
         scale=(0.6, 1.0),
         ratio=(4 / 5, 5 / 4),
@@ -139,7 +162,11 @@ def digits() -> ViewSettings:
 
 
 def tensor() -> TensorSettings:
-    """Standardised feature vectors: noise of a tenth of a deviation, a fifth of the features masked."""
+    """Standardised feature vectors: noise of a tenth of a deviation, a fifth of the features masked.
+
+    >>> tensor()
+    TensorSettings(count=2, noise=0.1, mask=0.2, mean=(0.0,), std=(1.0,))
+    """
     return TensorSettings()
 
 

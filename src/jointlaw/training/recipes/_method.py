@@ -19,6 +19,10 @@ class Method(NamedTuple):
         projector: makes the projector for a backbone of a given width.
         momentum: how much of the moving-average network remains at each step, for objectives that ask for one.
         limits: the vital signs that count as collapse, in training and in the judgement.
+
+    >>> from jointlaw.objectives import VICReg
+    >>> Method(VICReg(), lambda features: nn.Linear(features, 64)).projector(256).weight.shape
+    torch.Size([64, 256])
     """
 
     objective: Objective
