@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
+from jointlaw import __version__
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
 
 
 def environment() -> str:
     """Versions that a result depends on, the commit of the source among them where it is a checkout."""
     lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
-    lines.append(f"commit {_commit()}")
+    lines += [f"commit {_commit()}", f"jointlaw {__version__}"]
     for package in PACKAGES:
         try:
             lines.append(f"{package} {importlib.metadata.version(package)}")
