@@ -19,7 +19,7 @@ quick: lint types layers
 CORE := .venv-core/bin
 core: $(READY)
 	$(PYTHON) -m venv --clear .venv-core
-	$(CORE)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 . pytest pytest-xdist beartype hypothesis mpmath
+	$(CORE)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 . pytest pytest-xdist hypothesis mpmath
 	$(CORE)/python -c 'import importlib.util as u, sys; sys.exit(any(map(u.find_spec, ("sklearn", "pytorch_lightning", "yaml", "rich"))))'
 	$(CORE)/python -m pytest -n 2 -m "not slow" -p no:cacheprovider $(addprefix tests/,functional laws densities objectives contracts test_banks.py test_networks.py test_regularizers.py) $(addprefix --ignore=tests/,functional/test_kernels.py densities/test_em.py densities/test_process.py test_regularizers.py)
 	$(BIN)/jointlaw train vicreg --encoder=mlp --width=16 --run.epochs=1 --run.report=false --run.folder=.venv-core/run

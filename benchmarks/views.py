@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from jointlaw.views._makers import ViewSettings, colour, greyscale, view_maker
+from jointlaw.views import ViewSettings, colour, greyscale, view_maker
 
 Pipeline = Callable[[Tensor], object]
 

@@ -1,12 +1,15 @@
 """Shape annotations of the mathematics are checked while the tests run, and only then."""
 
+from importlib.util import find_spec
+
 import pytest
 from jaxtyping import install_import_hook
 from torch.distributions import Distribution
 
 MATHEMATICS = ("types", "functional", "laws", "regularizers", "densities", "objectives", "networks")
 
-install_import_hook([f"jointlaw.{part}" for part in MATHEMATICS], "shapes.checked")
+if find_spec("beartype"):  # the bare core has none
+    install_import_hook([f"jointlaw.{part}" for part in MATHEMATICS], "shapes.checked")
 
 
 @pytest.fixture(autouse=True)

@@ -35,12 +35,10 @@ def reproduce(name: str, scale: str = "cpu", folder: str | Path | None = None, s
     Raises:
         ValueError: if name or scale is unknown, or the folder holds trainings of other settings.
     """
-    import logging
     from importlib import import_module
 
     if name not in NAMES:
         raise ValueError(f"reproduce: expected one of {', '.join(NAMES)}, found {name!r}.")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it says the same of every training
     place = Path("runs") / f"reproduce-{name}-{scale}" if folder is None else Path(folder)
     found: dict[str, object] = import_module(f"jointlaw_papers.{name}_page").EXPERIMENT.reproduce(scale, place, seed)
     return found

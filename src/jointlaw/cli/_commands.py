@@ -1,6 +1,5 @@
 """Commands on a run: each is a method of `jointlaw.Run`, whose signature and docstring are its options."""
 
-import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +25,6 @@ SUMMARY = (
 
 def run(name: str, words: list[str]) -> None:
     """Carry out a command."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     if name == "reproduce":
         known = parser(prog="jointlaw reproduce", description=COMMANDS[name])
         known.add_function_arguments(reproduce, as_positional=True)

@@ -1,6 +1,5 @@
 """``jointlaw train RECIPE``: each recipe's signature is its command."""
 
-import logging
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -31,7 +30,6 @@ def _train(configuration: Configuration) -> None:
     from jointlaw.runs._console import first_process, say
     from jointlaw.runs._run import Run, in_new_folder
 
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trained = Run(in_new_folder(configuration)).train()
     if configuration.setup.run.report and first_process():
         say(*summary(trained))

@@ -72,9 +72,13 @@ class Page:
         webbrowser.open(path.resolve().as_uri())
         return path
 
+    def __repr__(self) -> str:
+        sections = ", ".join(section.title for section in self.sections)
+        return f"Page({self.title!r}: {sections})"
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own, which keeps its styles and scripts away from a notebook's."""
-        look = "width: 100%; height: min(80vh, 860px); border: 1px solid #8883; border-radius: 8px"
+        look = "box-sizing: border-box; width: 100%; height: min(80vh, 860px); border: 1px solid #8883"
         frame = f'<iframe title="{escape(self.title)}" sandbox="allow-scripts" style="{look}"'
         return f'{frame} srcdoc="{escape(self.html())}"></iframe>'
 

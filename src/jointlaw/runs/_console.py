@@ -7,7 +7,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track as rich_track
 
-console = Console(highlight=False)
+console = Console(highlight=False, force_jupyter=False)  # a notebook shows plain text, and needs no widgets
 
 T = TypeVar("T")
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("jointlaw", "torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
+from jointlaw import __version__
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "torchvision", "timm")
 
 
 def environment() -> str:
@@ -18,7 +20,7 @@ def environment() -> str:
     'python'
     """
     lines = [f"python {platform.python_version()}", f"platform {platform.system()} {platform.machine()}"]
-    lines.append(f"commit {_commit()}")
+    lines += [f"commit {_commit()}", f"jointlaw {__version__}"]
     for package in PACKAGES:
         try:
             lines.append(f"{package} {importlib.metadata.version(package)}")

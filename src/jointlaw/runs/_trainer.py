@@ -153,6 +153,7 @@ def _expected_warnings() -> None:
     for text in (
         ".*does not have many workers.*",  # batches come from memory
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
+        ".*The dirpath has changed.*",  # a resumed run in a folder that was moved
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*GPU available but not used.*",  # --run.accelerator=cpu
         ".*LeafSpec.* is deprecated.*",  # Lightning's own affair

@@ -1,5 +1,6 @@
 """The procedures of a run that are longer than a method: training, embedding into files."""
 
+import logging
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -39,6 +40,7 @@ def train(run: "Run") -> "Learner":
     from jointlaw.training import ViewedData
     from jointlaw.training._online import probe_beside
 
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # it says the same of every training
     settings, workspace = run.setup.run, run.workspace
     if settings.report:
         require("report")  # now rather than when the training has ended
