@@ -167,7 +167,7 @@ def _seeds(x: Tensor, weight: Tensor, components: int, seed: int) -> Tensor:
         mass = weight * nearest.clamp(min=0)
         candidates = draw(mass if bool(mass.sum() > 0) else weight, 2 + int(math.log(components)))
         closer = torch.minimum(nearest[:, None], squared_distances(x, x[candidates]))  # [N, candidates]
-        best = (weight @ closer).argmin()
+        best = (weight.to(closer.dtype) @ closer).argmin()  # distances are float64
         nearest = closer[:, best]
         chosen.append(candidates[best, None])
     return x[torch.cat(chosen)]
