@@ -251,7 +251,7 @@ def test_precision_is_what_was_asked_for() -> None:
 def test_kill_9_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     def command(folder: str, *more: str) -> list[str]:
         settings = ["--activity=0.2", "--width=32", "--run.epochs=8", "--run.checkpoint_steps=3", "--run.report=false"]
-        start = [sys.executable, "-m", "jointlaw.cli._main", "train", "rectified-lpjepa", f"--run.folder={folder}"]
+        start = [sys.executable, "-m", "jointlaw", "train", "rectified-lpjepa", f"--run.folder={folder}"]
         return [*start, *settings, "--run.threads=1", *more]
 
     subprocess.run(command("whole"), cwd=tmp_path, check=True, capture_output=True)
@@ -279,7 +279,7 @@ def test_several_processes_do_not_send_banks_around(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_write_one_run(tmp_path: Path) -> None:
     settings = ["--width=32", "--run.epochs=2", "--run.threads=1", "--run.devices=2", "--run.accelerator=cpu"]
-    command = [sys.executable, "-m", "jointlaw.cli._main", "train", "rectified-lpjepa", "--run.folder=run", *settings]
+    command = [sys.executable, "-m", "jointlaw", "train", "rectified-lpjepa", "--run.folder=run", *settings]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run/report.html").exists()
