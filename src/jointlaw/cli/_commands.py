@@ -23,7 +23,7 @@ SUMMARY = (
 """The figures that the end of a training prints."""
 
 
-def run(name: str, words: list[str]) -> None:
+def carry_out(name: str, words: list[str]) -> None:
     """Carry out a command."""
     if name == "reproduce":
         known = parser(prog="jointlaw reproduce", description=COMMANDS[name])

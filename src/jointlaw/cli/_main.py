@@ -49,7 +49,7 @@ def _dispatch(words: list[str]) -> int:
     elif name == "--version":
         print(f"jointlaw {__version__}")
     elif name in COMMANDS:
-        import_module("jointlaw.cli._train" if name == "train" else "jointlaw.cli._commands").run(name, words[1:])
+        import_module("jointlaw.cli._train" if name == "train" else "jointlaw.cli._commands").carry_out(name, words[1:])
     else:
         found = "none" if name is None else repr(name)
         raise ValueError(f"expected a command, one of {', '.join(COMMANDS)}, found {found}. See jointlaw --help.")

@@ -10,7 +10,7 @@ from jointlaw.training.recipes import GROUPS, RECIPES
 from jointlaw.views._options import ViewOptions
 
 
-def run(_: str, words: list[str]) -> None:
+def carry_out(_: str, words: list[str]) -> None:
     """Train by the recipe that the first word names, with the options that follow."""
     name = words[0] if words else None
     if name in ("-h", "--help"):

@@ -14,7 +14,7 @@ from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Mixture
 from jointlaw.evaluation._joint import Target
 from jointlaw.evaluation._table import Which
 from jointlaw.generation._latents import Half
-from jointlaw.runs import _training as procedure
+from jointlaw.runs import _procedures as procedures
 from jointlaw.runs._configuration import Configuration, Recipe
 from jointlaw.runs._encoder import WEIGHTS, load_weights
 from jointlaw.runs._folder import Workspace
@@ -178,9 +178,9 @@ class Run:
             ValueError: if settings, data or folder do not go together; nothing is written then.
             NonFiniteError: if the loss leaves the numbers; the last good checkpoint stays.
         """
-        self._learner = procedure.train(self)
+        self._learner = procedures.train(self)
         self._judgement = None
-        if self.setup.run.report and procedure.first_process():
+        if self.setup.run.report and procedures.first_process():
             self.report()
         return self
 
@@ -203,7 +203,7 @@ class Run:
 
         batch = self.setup.run.batch
         total = sum(-(-len(source) // batch) for source in sources)
-        return embed(self.learner, procedure.clean_batches(sources, self.views, batch, total))
+        return embed(self.learner, procedures.clean_batches(sources, self.views, batch, total))
 
     def _sources(self, x: Tensor | npt.ArrayLike | Source | str) -> list[Source]:
         """Samples of the shape that the network takes; see ``embed``."""
@@ -222,7 +222,7 @@ class Run:
         self,
         output: Path,
         *,
-        split: procedure.Split = procedure.Split.held_out,
+        split: procedures.Split = procedures.Split.held_out,
         which: Which = Which.embeddings,
         overwrite: bool = False,
     ) -> "Table":
@@ -234,7 +234,7 @@ class Run:
             which: embeddings of the projector, features of the backbone, or both.
             overwrite: replace an existing file.
         """
-        return procedure.write_embeddings(self, output, split, which, overwrite)
+        return procedures.write_embeddings(self, output, split, which, overwrite)
 
     def judge(self) -> dict[str, float | None]:
         """Measure the run on its held-out samples and add the figures to ``results.json``.
@@ -286,7 +286,7 @@ class Run:
         if found is None:
             raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
         figures, notes = probe_figures(self.embedder, found, self.setup.run.seed)
-        procedure.say(*notes)
+        procedures.say(*notes)
         return figures
 
     def report(self) -> "Page":
