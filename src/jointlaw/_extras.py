@@ -22,9 +22,9 @@ def missing(module: str | None) -> ImportError:
     """The error that says what is missing and how to get it.
 
     >>> print(missing("plotly"))
-    jointlaw: expected plotly to be installed, found none. Run: pip install 'jointlaw[report]'.
+    plotly: expected it to be installed, found none. Run: pip install 'jointlaw[report]'.
     """
     top = (module or "").partition(".")[0]
     extra = next((extra for extra, modules in EXTRAS.items() if top in modules), None)
     remedy = "Install it." if extra is None else f"Run: pip install 'jointlaw[{extra}]'."
-    return ImportError(f"jointlaw: expected {module} to be installed, found none. {remedy}", name=module)
+    return ImportError(f"{module}: expected it to be installed, found none. {remedy}", name=module)
