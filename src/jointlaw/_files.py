@@ -62,7 +62,7 @@ def metadata(content: bytes) -> dict[str, str]:
     """
     size = int.from_bytes(content[:8], "little")
     try:
-        found = json.loads(content[8 : 8 + size])["__metadata__"]
+        found = dict(json.loads(content[8 : 8 + size])["__metadata__"])
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"expected a safetensors file with metadata, found another one ({error})") from error
     return {str(name): str(value) for name, value in found.items()}

@@ -12,9 +12,11 @@ torch.Size([2, 32])
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from jointlaw import _check as check
 
@@ -91,6 +93,15 @@ class ConvEncoder(nn.Sequential):
         for step, (n_in, n_out) in zip((stride, 2, 2, 2), pairwise(sizes), strict=True):
             layers += [nn.Conv2d(n_in, n_out, 3, step, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``[B, 8 * width]``."""
+        for layer in self:
+            # In bfloat16 on a CPU, gradients of a 3x3 convolution over a single position may be no numbers.
+            lone = isinstance(layer, nn.Conv2d) and x.shape[-2:] == (1, 1) and x.device.type == "cpu"
+            with torch.autocast("cpu", enabled=False) if lone else nullcontext():
+                x = layer(x.float() if lone else x)
+        return x
 
 
 class Projector(MLP):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import nn
 
 from jointlaw import Run, load_encoder
@@ -128,6 +129,41 @@ class TestAFolderOpensAnywhere:
         x = run.embed(other).embeddings
         torch.testing.assert_close(again.density(again.reduction(x)).mean, fitted.density(fitted.reduction(x)).mean)
 
+    def test_rows_of_other_data_are_all_of_them_in_their_own_order(
+        self, folder: Path, images: np.ndarray[Any, Any], other: str, tmp_path: Path
+    ) -> None:
+        run = Run.open(folder)
+        torch.testing.assert_close(run.embed(other).embeddings, run.embed(images).embeddings)
+        assert main(["embed", str(folder), str(tmp_path / "e.npz"), f"--data={other}"]) == 0
+        with np.load(tmp_path / "e.npz") as found:
+            np.testing.assert_allclose(found["embeddings"], run.embed(images).embeddings.numpy(), rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(found["label"], np.arange(120) % 3)
+            np.testing.assert_array_equal(found["index"], np.arange(120))
+
+    def test_files_of_a_folder_come_in_the_order_of_their_names(
+        self, folder: Path, images: np.ndarray[Any, Any], tmp_path: Path
+    ) -> None:
+        (tmp_path / "pictures").mkdir()
+        for i, image in enumerate(images[:30]):
+            Image.fromarray(image).save(tmp_path / "pictures" / f"{i:02d}.png")
+        run = Run.open(folder)
+        found = run.embed(f"folder:{tmp_path / 'pictures'}").embeddings
+        torch.testing.assert_close(found, run.embed(images[:30]).embeddings)
+
+    def test_oblong_images_work_on_data_of_their_own_shape(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "rect.npz", x=np.random.default_rng(0).integers(0, 256, (90, 8, 16), dtype=np.uint8))
+        data = f"tensors:{tmp_path / 'rect.npz'}"
+        Run.new(RECIPE, Setup(data=data, encoder="mlp", run=settings(tmp_path / "run", batch=32))).train()
+        assert len(Run.open(tmp_path / "run").embed(data)) == 90
+
+    def test_a_wrong_output_is_refused_before_anything_is_computed(
+        self, folder: Path, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Run, "embed_all", lambda *_: pytest.fail("it was embedded"))
+        for words in (["e.txt"], ["none/e.npz"], ["e.csr.npz", "--which=both"]):
+            output, *more = words
+            assert main(["embed", str(folder), str(tmp_path / output), f"--data={other}", *more]) == 2
+
     def test_figures_and_page_are_objects(self, folder: Path, other: str) -> None:
         run = Run.open(folder, data=other)
         figures = run.judge()
@@ -168,6 +204,19 @@ STRANGERS: dict[str, dict[str, Any]] = {
 }
 
 
+TAMPERED = (
+    "p: &a [*a]",
+    "optimizer: &o {class_path: jointlaw.training.SGD, init_args: *o}",
+    "5: 3",
+    "encoder: 5",
+    "width: x",
+    "run: x",
+    "run: {batch: 2.5}",
+    "views: {count: x}",
+    "optimizer: {class_path: jointlaw.Run, init_args: {configuration: 1}}",
+)
+
+
 class TestStrangers:
     @pytest.mark.parametrize("kind", STRANGERS)
     def test_code_from_elsewhere_is_refused_and_not_imported(
@@ -195,6 +244,44 @@ class TestStrangers:
         changed(folder, {"run": {"batsch": 3}})
         with pytest.raises(ValueError, match=r"config\.yaml.*batsch|widht"):
             Run.open(folder)
+
+    def test_nothing_is_fetched_to_a_place_of_the_author_s_choice(self, folder: Path, tmp_path: Path) -> None:
+        changed(folder, {"data": f"cifar10:{tmp_path / 'planted'}", "download": True})
+        assert main(["report", str(folder)]) == 2
+        assert not (tmp_path / "planted").exists()
+
+    @pytest.mark.parametrize("text", TAMPERED)
+    def test_a_configuration_that_no_run_wrote_is_one_sentence_that_names_it(
+        self, text: str, folder: Path, other: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = folder / "config.yaml"
+        tree = yaml.safe_load(path.read_text())
+        tree.pop(text.partition(":")[0], None)
+        path.write_text(yaml.safe_dump(tree) + text + "\n")
+        assert main(["probe", str(folder), f"--data={other}"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"jointlaw: error: {path}: ")
+        assert said.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("run.json", '{"sample": []}'),
+            ("run.json", '{"sample": [1000000, 1000000, 1000000]}'),
+            ("run.json", '{"sample": [1, 8, 8], "classes": 5}'),
+            ("run.json", '{"sample": [1, 8, 8], "weights": "x"}'),
+            ("run.json", "[" * 5000),
+            ("results.json", "{"),
+            ("results.json", "[]"),
+            ("results.json", '{"seconds": "x"}'),
+        ],
+    )
+    def test_other_files_that_no_run_wrote_are_named(
+        self, name: str, text: str, folder: Path, other: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / name).write_text(text)
+        assert main(["report", str(folder), f"--data={other}"]) == 2
+        assert f"{folder / name}: expected" in capsys.readouterr().err
 
     @pytest.mark.parametrize("name", ["encoder", "density", "decoder"])
     def test_a_changed_byte_is_an_error_that_names_the_file(
@@ -266,6 +353,10 @@ assert not heavy, heavy
         torch.testing.assert_close(encoder(x), table.embeddings)
         torch.testing.assert_close(encoder(x.tolist()), table.embeddings)
 
+    def test_images_of_another_size_are_resized_as_a_run_resizes_them(self, folder: Path) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (6, 16, 20), dtype=np.uint8)
+        torch.testing.assert_close(load_encoder(folder)(images), Run.open(folder).embed(images).embeddings)
+
     def test_another_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="found none"):
             load_encoder(tmp_path / "nothing")
@@ -315,6 +406,27 @@ class TestConfigurations:
         assert run.title == "rectified-lpjepa on mine"
         assert Run.open(tmp_path / "run").embed(images).embeddings.shape == (120, 24)
 
+    @pytest.mark.parametrize(
+        "options", [{"batch": 2.5}, {"precision": "16"}, {"accelerator": "tpu"}, {"loggers": ["foo"]}, {"seed": -1}]
+    )
+    def test_settings_are_checked_in_python_as_on_the_command_line(self, options: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="run: expected"):
+            RunSettings(**options)
+
+    def test_numbers_of_numpy_and_paths_as_text_are_taken(self, tmp_path: Path) -> None:
+        assert RunSettings(folder=str(tmp_path)).folder == tmp_path
+        tree = Configuration.of(partial(rectified_lpjepa, activity=np.float64(0.1), width=np.int64(8)), Setup()).tree()
+        assert (tree["activity"], type(tree["activity"]), type(tree["width"])) == (0.1, float, int)
+
+    def test_a_function_among_nested_arguments_keeps_its_default(self, tmp_path: Path) -> None:
+        head = {"class_path": "jointlaw.densities.DiagonalHead"}
+        network = {"context_dim": 16, "target_dim": 16, "components": 2, "head": head}
+        density = {"class_path": "jointlaw.densities.MixtureDensityNetwork", "init_args": network}
+        objective = {"class_path": "jointlaw.objectives.ConditionalGMJE", "init_args": {"density": density}}
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump({"objective": objective, "width": 16, "encoder": "mlp"}))
+        words = ["--run.epochs=1", "--run.threads=1", "--run.report=false", f"--run.folder={tmp_path / 'run'}"]
+        assert main(["train", "compose", f"--config={tmp_path / 'c.yaml'}", *words]) == 0
+
     @pytest.mark.parametrize("option", [lambda: 0, RectifiedLpJEPA])
     def test_what_cannot_be_written_down_is_refused(self, option: Callable[..., Any]) -> None:
         with pytest.raises(ValueError, match="expected"):
@@ -334,6 +446,7 @@ class TestConfigurations:
         built = []
         make = RectifiedLpJEPA.__init__
 
+        @wraps(make)
         def counted(self: RectifiedLpJEPA, *args: Any, **options: Any) -> None:
             built.append(self)
             make(self, *args, **options)
@@ -368,6 +481,21 @@ def test_switches_may_stand_alone(words: list[str], found: dict[str, Any]) -> No
     tree = parse(recipe_parser("rectified-lpjepa"), words)
     flat = {**tree, **{f"run.{name}": value for name, value in tree["run"].items()}}
     assert {name: flat[name] for name in found} == found
+
+
+@pytest.mark.parametrize("name", ["probe", "embed", "report", "fit", "decode", "sample", "reproduce"])
+def test_a_command_without_words_says_what_it_needs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name])
+    assert ended.value.code == 2
+    assert "required" in capsys.readouterr().err
+
+
+def test_a_recipe_needs_no_option() -> None:
+    from jointlaw.cli._parsing import parse
+    from jointlaw.cli._train import recipe_parser
+
+    assert parse(recipe_parser("lejepa"), [])["data"] == "digits"
 
 
 def test_python_dash_m_is_the_command() -> None:

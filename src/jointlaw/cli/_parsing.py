@@ -1,6 +1,7 @@
 """Parsers of the command line, which also accept dashes in names and bare switches."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -50,7 +51,7 @@ def spelled_out(words: Sequence[str], options: dict[str, bool]) -> list[str]:
     ['--run.resume=true', 'runs/NAME', '--on_bad_file', 'skip']
     """
     spelled = []
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue="--"):
         option, equals, value = word.partition("=")
         if option.startswith("--"):
             option = "--" + option[2:].replace("-", "_")

@@ -24,6 +24,7 @@ class Source(ABC):
         classes: name of each label; empty where there are none.
         names: file names of the samples, empty where they come from one file.
         skipped: bad files that were left out, each with its reason.
+        origin: positions of the samples in the file that this source is a part of; None if it is no part.
         lazy: whether ``read`` decodes files; if so, batches are read ahead.
 
     >>> source: Source = as_source([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], label=[0, 1, -1])
@@ -35,6 +36,7 @@ class Source(ABC):
     classes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    origin: Int[Tensor, " samples"] | None = None
 
     lazy: ClassVar[bool] = False
 
@@ -45,6 +47,11 @@ class Source(ABC):
     def labelled(self) -> bool:
         """Whether any sample has a label."""
         return bool((self.label >= 0).any())
+
+    @property
+    def positions(self) -> Int[Tensor, " samples"]:
+        """Positions of the samples in their file, ``[N]``."""
+        return torch.arange(len(self)) if self.origin is None else self.origin
 
     @property
     @abstractmethod
@@ -107,7 +114,8 @@ class Stored(Source):
 
     def take(self, index: Int[Tensor, " taken"]) -> "Stored":
         """The source of the samples at ``index``, in that order."""
-        return replace(self, values=self.values[index], label=self.label[index], names=chosen(self.names, index))
+        names, origin = chosen(self.names, index), self.positions[index]
+        return replace(self, values=self.values[index], label=self.label[index], names=names, origin=origin)
 
     def resized(self, resolution: int) -> "Stored":
         """The centre squares of the images, brought to ``resolution`` pixels (bicubic, antialiased).
@@ -119,20 +127,24 @@ class Stored(Source):
             raise ValueError(
                 f"resolution={resolution}: expected images, found vectors of width {self.shape[0]}. Leave it out."
             )
-        height, width = self.shape[1:]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        square = self.values[:, :, top : top + side, left : left + side]
-        if side != resolution:
-            starts = range(0, len(square), _CHUNK)
-            square = torch.cat([_interpolate(square[start : start + _CHUNK], resolution) for start in starts])
-        return replace(self, values=square)
+        return replace(self, values=centre_squares(self.values, resolution))
+
+
+def centre_squares(images: Tensor, resolution: int) -> Tensor:
+    """The centre squares of images ``[N, C, H, W]`` (uint8, or floats in [0, 1]), resized (bicubic, antialiased)."""
+    height, width = images.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = images[:, :, top : top + side, left : left + side]
+    if side == resolution:
+        return square
+    return torch.cat([_interpolate(part, resolution) for part in torch.split(square, _CHUNK)])
 
 
 def _interpolate(images: Tensor, resolution: int) -> Tensor:
-    size = (resolution, resolution)
+    size, most = (resolution, resolution), 255 if images.dtype == torch.uint8 else 1
     values = F.interpolate(images.float(), size, mode="bicubic", align_corners=False, antialias=True)
-    return values.round().clamp(0, 255).to(torch.uint8)
+    return (values.round() if most == 255 else values).clamp(0, most).to(images.dtype)
 
 
 class Data(NamedTuple):
@@ -179,7 +191,10 @@ def as_source(x: Tensor | npt.ArrayLike, label: Tensor | npt.ArrayLike | None = 
         values = values.float()
         if not bool(values.isfinite().all()):
             raise ValueError("samples: expected finite vectors, found NaN or infinity. Remove or fill these rows.")
-    known = torch.full((len(values),), -1) if label is None else torch.as_tensor(label).long()
+    known = torch.full((len(values),), -1) if label is None else torch.as_tensor(label)
+    if known.is_floating_point() or known.is_complex() or (known.numel() and int(known.min()) < -1):
+        raise ValueError("samples: expected whole numbers >= -1 as labels, found others. -1 stands for unknown.")
+    known = known.long()
     return Stored(values=values.contiguous(), label=known)
 
 

@@ -119,19 +119,33 @@ def write_table(table: Table, path: str | Path, which: Which | str = Which.embed
     ...     sorted(np.load(f"{folder}/table.npz").files)
     ['embeddings', 'features', 'index', 'label']
     """
-    path = Path(path)
+    path = check_output(path, which, overwrite)
     write, _ = _format("write_table", path)
     parts = _matrices(table, which)
-    if write is _write_csr and len(parts) > 1:
+    columns = {"label": table.label.cpu().long().numpy(), "index": table.index.cpu().long().numpy()}
+    with replacing(path) as file:
+        write(file, parts, columns)
+
+
+def check_output(path: str | Path, which: Which | str, overwrite: bool) -> Path:
+    """The path of a table that can be written; a ``ValueError`` says why it cannot be, before anything is computed."""
+    path = Path(path).expanduser()
+    write, _ = _format("write_table", path)
+    if write is _write_csr and which == Which.both:
         raise ValueError(
             f"write_table: expected one matrix for {path.name}, found two. "
             "Write which='embeddings' or 'features', or choose .npz or .parquet."
         )
+    if write is _write_parquet:
+        require("parquet")
+    if not path.parent.is_dir():
+        raise ValueError(f"write_table: expected a folder {path.parent}, found none. Create it first.")
     if path.exists() and not overwrite:
-        raise ValueError(f"write_table: expected no file {path}, found one. Pass overwrite=True or another name.")
-    columns = {"label": table.label.cpu().long().numpy(), "index": table.index.cpu().long().numpy()}
-    with replacing(path) as file:
-        write(file, parts, columns)
+        raise ValueError(
+            f"write_table: expected no file {path}, found one. Choose another name, or overwrite it (overwrite=True, "
+            "--overwrite)."
+        )
+    return path
 
 
 def read_table(path: str | Path) -> Table:

@@ -9,12 +9,13 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from jointlaw._own import resolved
+from jointlaw._own import own_function, resolved
 from jointlaw.laws import Law
 
 PACKAGES = frozenset(
@@ -49,6 +50,12 @@ def build(tree: Any, trust: bool = True) -> Any:
         return {name: build(part, trust) for name, part in tree.items()}
     path, arguments = str(tree["class_path"]), build(tree.get("init_args") or {}, trust)
     made = known_class(path, trust)
+    for name, parameter in inspect.signature(made).parameters.items():
+        if inspect.isfunction(parameter.default) and isinstance(arguments.get(name), str):  # a function, by its path
+            if arguments[name].rpartition(".")[2] == parameter.default.__name__:
+                del arguments[name]
+            else:
+                arguments[name] = own_function(f"{path}.{name}", arguments[name], trust)
     try:
         return made(**arguments)
     except TypeError as error:
@@ -78,19 +85,20 @@ def known_class(path: str, trust: bool = True) -> Callable[..., Any]:
     return found
 
 
-def class_paths(tree: Any) -> Iterator[str]:
-    """Every class that a tree names.
+def class_paths(tree: Any, seen: set[int] | None = None) -> Iterator[str]:
+    """Every class that a tree names; a part that stands in several places, or in itself, is gone through once.
 
     >>> list(class_paths({"law": {"class_path": "jointlaw.laws.GeneralizedGaussian"}, "width": 3}))
     ['jointlaw.laws.GeneralizedGaussian']
     """
-    if isinstance(tree, Mapping):
-        if "class_path" in tree:
-            yield str(tree["class_path"])
-        tree = list(tree.values())
-    if isinstance(tree, list | tuple):
-        for part in tree:
-            yield from class_paths(part)
+    seen = set() if seen is None else seen
+    if not isinstance(tree, Mapping | list | tuple) or id(tree) in seen:
+        return
+    seen.add(id(tree))
+    if isinstance(tree, Mapping) and "class_path" in tree:
+        yield str(tree["class_path"])
+    for part in tree.values() if isinstance(tree, Mapping) else tree:
+        yield from class_paths(part, seen)
 
 
 def describe(value: Any) -> Any:
@@ -107,16 +115,18 @@ def describe(value: Any) -> Any:
     >>> describe(GeneralizedGaussian(1.0, 0.0, 2.0))["init_args"]
     {'p': 1.0, 'loc': 0.0, 'scale': 2.0}
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, torch.Tensor) and value.ndim == 0:
+        value = value.item()
+    if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, Real):  # NumPy's numbers, too
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, list | tuple):
         return [describe(part) for part in value]
     if isinstance(value, Mapping):
         return {str(name): describe(part) for name, part in value.items()}
-    if isinstance(value, torch.Tensor) and value.ndim == 0:
-        return value.item()
     return {"class_path": _public_path(type(value)), "init_args": describe(_arguments(value))}
 
 

@@ -46,8 +46,14 @@ class Configuration:
             ValueError: if the recipe cannot be found by name again, or an option cannot be written down.
         """
         if isinstance(recipe, str):
+            if recipe not in RECIPES and ":" not in recipe:
+                raise ValueError(f"Run.new: expected a recipe, one of {', '.join(RECIPES)}, found {recipe!r}.")
             return cls(recipe, {}, setup)
         function, options = (recipe.func, recipe.keywords) if isinstance(recipe, partial) else (recipe, {})
+        if isinstance(recipe, partial) and recipe.args:
+            raise ValueError(
+                "Run.new: expected options by name, found some by position. Write partial(recipe, name=...)."
+            )
         names = {known: name for name, known in RECIPES.items()}
         own = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
         if function not in names and ("<" in own or own.startswith(("__main__", ":"))):

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from jointlaw import __version__
 from jointlaw._files import metadata
+from jointlaw.data._samples import centre_squares
 from jointlaw.objectives import Objective
 from jointlaw.runs._configuration import Configuration
-from jointlaw.runs._folder import Workspace
+from jointlaw.runs._folder import Workspace, reading
 from jointlaw.views import ViewMaker
 
 WEIGHTS = "encoder.safetensors"
@@ -88,6 +89,10 @@ class Encoder(nn.Module):
                 f"encoder: expected at least one sample as {kind}, found {samples.dtype} of shape "
                 f"{list(samples.shape)}. Convert the samples to what the run was trained on."
             )
+        if images and tuple(samples.shape[1:]) != self.shape and self.shape[1] == self.shape[2]:
+            samples = centre_squares(samples, self.shape[-1])  # as a source of other pictures is
+        if tuple(samples.shape[1:]) != self.shape:
+            raise ValueError(f"encoder: expected samples of shape {self.shape}, found {tuple(samples.shape[1:])}.")
         return samples
 
 
@@ -158,8 +163,9 @@ def load_encoder(path: str | Path, trust: bool = False) -> Encoder:
     else:
         raise ValueError(f"load_encoder: expected a run folder or a file of weights, found none at {path}.")
     tree, shape = _facts(content, place)
-    configuration = Configuration.from_tree(tree, str(place), trust).with_views()
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and then replaced
+    with reading(place), torch.random.fork_rng(devices=[]):  # initial weights are drawn, and then replaced
+        configuration = Configuration.from_tree(tree, str(place), trust).with_views()
+        configuration.refuse_strangers()
         method = configuration.method()
         encoder, width = configuration.setup.build_encoder(shape, trust)
         parts = nn.ModuleDict({"encoder": encoder, "projector": method.projector(width), "objective": method.objective})
@@ -172,8 +178,9 @@ def _facts(content: bytes, where: Path) -> tuple[dict[str, Any], tuple[int, ...]
     try:
         found = metadata(content)
         tree, shape = json.loads(found["configuration"]), tuple(int(size) for size in json.loads(found["sample"]))
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{where}: expected the encoder of a run, found another file ({error}).") from error
-    if not isinstance(tree, dict) or len(shape) not in (1, 3):
+    sizes = len(shape) in (1, 3) and all(0 < size < 2**20 for size in shape)
+    if not isinstance(tree, dict) or not sizes:
         raise ValueError(f"{where}: expected the encoder of a run, found another file.")
     return tree, shape

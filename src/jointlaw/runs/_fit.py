@@ -44,6 +44,7 @@ def fit(
     ``density.safetensors`` holds the density, ``results.json`` gains its figures, ``density.html`` shows them. See
     ``Run.fit`` for the arguments.
     """
+    which, target = Which(which), Target(target)
     other, data, embedder = None if ood is None else run.load(ood), run.data, run.embedder
     raw = view_pairs(embedder, data.train, seed, which, target)
     reduce = principal_components(raw.target, dim, seed)

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +147,9 @@ class Workspace:
                 f"{self.folder}: expected a run folder with run.json, found none. Check the path; a run that an "
                 "earlier version trained gets one by jointlaw train RECIPE --config FOLDER/config.yaml --run.resume."
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{self.facts}: expected JSON, found something unreadable ({error}).") from error
-        if not isinstance(facts, dict) or not isinstance(facts.get("sample"), list):
+        if not isinstance(facts, dict) or not _sound(facts):
             raise ValueError(f"{self.facts}: expected the facts of a run, found others. Restore the file.")
         return facts
 
@@ -174,8 +176,16 @@ class Workspace:
         """The figures in ``results.json``; none before the run was judged."""
         if not self.results.exists():
             return {}
-        figures: dict[str, float | None] = json.loads(self.results.read_text(encoding="utf-8"))
-        return figures
+        try:
+            figures = json.loads(self.results.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{self.results}: expected figures as JSON, found something unreadable ({error})."
+            ) from error
+        numbers = isinstance(figures, dict) and all(isinstance(x, float | int | None) for x in figures.values())
+        if not numbers:
+            raise ValueError(f"{self.results}: expected numbers by name, found something else. Restore or delete it.")
+        return dict(figures)
 
     def save_results(self, figures: Mapping[str, object]) -> None:
         """Write ``results.json`` in one go."""
@@ -202,9 +212,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: expected the YAML of a run, found something unreadable ({error}).") from error
-    if not isinstance(tree, dict):
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise ValueError(f"{path}: expected the options of a run, found {type(tree).__name__}. Is it a run's?")
     return tree
 
@@ -228,6 +238,25 @@ def _flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Errors of reading a file that may come from somebody else, as one sentence that names it."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, RecursionError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"{path}: expected what a run writes, found something else ({error}).") from error
+    except ValueError as error:
+        raise error if str(path) in str(error) else ValueError(f"{path}: {error}") from error
+
+
+def _sound(facts: Mapping[str, Any]) -> bool:
+    """Whether facts have the form of those that a run writes."""
+    shape, classes, weights = facts.get("sample"), facts.get("classes", []), facts.get("weights", {})
+    sizes = isinstance(shape, list) and len(shape) in (1, 3) and all(type(n) is int and 0 < n < 2**20 for n in shape)
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    return sizes and math.prod(shape or []) < 2**31 and named and isinstance(weights, dict)
 
 
 def _digest(content: bytes) -> str:

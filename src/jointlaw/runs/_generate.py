@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jointlaw import _check as check
 from jointlaw._files import write_bytes
 from jointlaw.data import Data, Source, as_source
 from jointlaw.evaluation._fitting import FittedPairs, Network
@@ -58,6 +59,7 @@ def sample(run: "Run", count: int, seed: int) -> Samples:
     ``samples.png`` is a grid, ``samples.npz`` holds latents and images, ``samples.html`` shows them beside what
     decoder and principal components lose; ``results.json`` gains ``samples.*``.
     """
+    check.at_least("sample", 1, count=count)
     fitted, decoder = _density_and_decoder(run)
     if isinstance(fitted.recipe, Network):
         raise ValueError(
@@ -97,6 +99,7 @@ def complete(run: "Run", seen: Half, count: int, seed: int) -> Samples:
     representations of half-hidden and whole training images. ``completions.png`` shows rows (half, whole, eight
     completions), ``completions.npz`` holds them, ``completions.html`` shows and judges them.
     """
+    check.at_least("sample", 1, count=count)
     fitted, decoder = _density_and_decoder(run)
     data, embedder = run.data, run.embedder
     fill = median_pixel(data.train)

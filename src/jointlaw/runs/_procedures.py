@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jointlaw._extras import require
 from jointlaw.data import Source
-from jointlaw.evaluation._table import Table, Which, write_table
+from jointlaw.evaluation._table import Table, Which, check_output, write_table
 from jointlaw.runs._console import first_process, say, track
 from jointlaw.runs._encoder import WEIGHTS, encoder_state
 from jointlaw.types import Views
@@ -88,11 +88,14 @@ def clean_batches(sources: Iterable[Source], views: ViewMaker, batch: int, total
 
 def write_embeddings(run: "Run", output: Path, split: Split, which: Which, overwrite: bool) -> Table:
     """See ``Run.write_embeddings``."""
-    if output.exists() and not overwrite:
-        raise ValueError(f"embed: expected a new file, found {output}. Choose another name or add --overwrite.")
+    output, which, split = check_output(output, which, overwrite), Which(which), Split(split)
     data = run.data
-    sources = {Split.train: [data.train], Split.held_out: [data.held_out], Split.all: [data.train, data.held_out]}
-    table = run.embed_all(sources[split])
+    if run.elsewhere:
+        table = run.embed_whole(data)
+    else:
+        both = {Split.train: [data.train], Split.held_out: [data.held_out], Split.all: [data.train, data.held_out]}
+        table = run.embed_all(both[split])
     write_table(table, output, which, overwrite)
-    say(f"{len(table):,} rows of width {table.embeddings.shape[1]} in {output}")
+    width = table.features.shape[1] if which == Which.features else table.embeddings.shape[1]
+    say(f"{len(table):,} rows of width {width} in {output}")
     return table

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from jointlaw.data import Data, Source, as_source
@@ -17,7 +18,7 @@ from jointlaw.generation._latents import Half
 from jointlaw.runs import _procedures as procedures
 from jointlaw.runs._configuration import Configuration, Recipe
 from jointlaw.runs._encoder import WEIGHTS, load_weights
-from jointlaw.runs._folder import Workspace
+from jointlaw.runs._folder import Workspace, reading
 from jointlaw.runs._setup import Setup
 from jointlaw.views import ViewMaker
 
@@ -42,6 +43,7 @@ class Run:
         workspace: the files of the folder.
         shape: of a sample, ``(C, H, W)`` or ``(F,)``; known once the run was trained or its data were read.
         classes: names of the classes of the training data.
+        elsewhere: whether it was opened with other data than its own.
 
     >>> from tempfile import TemporaryDirectory
     >>> from jointlaw.runs import RunSettings
@@ -61,6 +63,7 @@ class Run:
         self.shape: tuple[int, ...] | None = None
         self.classes: tuple[str, ...] = ()
         self._data = data
+        self.elsewhere = False
         self._learner: Learner | None = None
         self._judgement: Judgement | None = None
 
@@ -94,12 +97,16 @@ class Run:
             ValueError: if it holds no run, or one that names code from elsewhere.
         """
         workspace = Workspace(Path(folder).expanduser())
-        configuration = Configuration.from_tree(workspace.read_config(), str(workspace.config), trust).with_views()
-        configuration.refuse_strangers()
+        facts, tree = workspace.read_facts(), workspace.read_config()
+        with reading(workspace.config):
+            configuration = Configuration.from_tree(tree, str(workspace.config), trust).with_views()
+            configuration.refuse_strangers()
         setup = configuration.setup
-        here = configuration.settled(replace(setup, run=replace(setup.run, folder=workspace.folder)))
+        settings = replace(setup.run, folder=workspace.folder)
+        # Data of somebody else's choice are not fetched to a place of their choice.
+        here = configuration.settled(replace(setup, run=settings, download=setup.download and trust))
         run = cls(here, data)
-        facts = workspace.read_facts()
+        run.elsewhere = data is not None
         run.shape, run.classes = tuple(facts["sample"]), tuple(facts.get("classes", ()))
         return run
 
@@ -138,7 +145,9 @@ class Run:
 
     def load(self, spec: str) -> Data:
         """Read data in the shape of this run's samples; images are resized to it."""
-        return self.setup.load_like(spec, self.shape or self.data.train.shape)
+        if self.shape is None:
+            self.shape = self.setup.load_data().train.shape
+        return self.setup.load_like(spec, self.shape)
 
     @property
     def views(self) -> ViewMaker:
@@ -154,7 +163,8 @@ class Run:
         """
         if self._learner is None:
             content = self.workspace.read_weights(WEIGHTS, "The run has not ended; go on with it by --run.resume.")
-            learner = self.fresh_learner()
+            with reading(self.workspace.config):
+                learner = self.fresh_learner()
             load_weights(learner, content, self.workspace.folder / WEIGHTS)
             self._learner = learner.eval()
         return self._learner
@@ -195,7 +205,23 @@ class Run:
         Raises:
             ValueError: if the samples have another number of channels or features than those of training.
         """
-        return self.embed_all(self._sources(x))
+        if isinstance(x, str | Path):
+            return self.embed_whole(self.load(str(x)))
+        return self.embed_all([self._source(x)])
+
+    def embed_whole(self, data: Data) -> "Table":
+        """Features and embeddings of all samples of other data, in the order of their file or of their names."""
+        from jointlaw.evaluation import Table
+
+        sources = [data.train, data.held_out]
+        table = self.embed_all(sources)
+        order = torch.arange(len(table))
+        if all(source.origin is not None for source in sources):  # one file, which was divided
+            order = torch.cat([source.positions for source in sources]).argsort()
+        elif all(source.names for source in sources):
+            names = [*sources[0].names, *sources[1].names]
+            order = torch.tensor(sorted(range(len(names)), key=names.__getitem__))
+        return Table(table.features[order], table.embeddings[order], table.label[order], torch.arange(len(table)))
 
     def embed_all(self, sources: Sequence[Source]) -> "Table":
         """Features and embeddings of the samples of several sources, one after the other, with a progress bar."""
@@ -205,18 +231,17 @@ class Run:
         total = sum(-(-len(source) // batch) for source in sources)
         return embed(self.learner, procedures.clean_batches(sources, self.views, batch, total))
 
-    def _sources(self, x: Tensor | npt.ArrayLike | Source | str) -> list[Source]:
+    def _source(self, x: Tensor | npt.ArrayLike | Source) -> Source:
         """Samples of the shape that the network takes; see ``embed``."""
-        if isinstance(x, str):
-            data = self.load(x)
-            return [data.train, data.held_out]
         source = x if isinstance(x, Source) else as_source(x)
         shape = self.shape or self.data.train.shape
         if len(shape) == 3 and source.shape[:-2] == shape[:-2] and source.shape != shape:
             source = source.resized(shape[-1])
         if source.shape != shape:
             raise ValueError(f"embed: expected samples of shape {shape} as in training, found {source.shape}.")
-        return [source]
+        if not len(source):
+            raise ValueError("embed: expected at least one sample, found none.")
+        return source
 
     def write_embeddings(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -71,6 +71,9 @@ class RunSettings:
     report: bool = True
 
     def __post_init__(self) -> None:
+        if self.folder is not None:
+            object.__setattr__(self, "folder", Path(self.folder))
+        _of_their_types(self)
         check.at_least("run", 2, batch=self.batch)
         check.at_least("run", 0, seed=self.seed)
         check.at_least("run", 1, accumulate=self.accumulate, checkpoint_steps=self.checkpoint_steps)
@@ -139,7 +142,8 @@ class Setup:
         Raises:
             ValueError: if the samples have another shape all the same.
         """
-        other = self._load(spec, shape[-1] if len(shape) == 3 else None)
+        square = len(shape) == 3 and shape[-1] == shape[-2]
+        other = self._load(spec, shape[-1] if square else None)
         if other.train.shape != shape:
             raise ValueError(
                 f"{spec}: expected samples of shape {shape} as in training, found {other.train.shape}. "
@@ -223,3 +227,16 @@ def _standardised(train: "Source") -> TensorSettings:
         tuple(float(f"{value:.9g}") for value in part.tolist()) for part in (x.mean(0), spread.where(spread > 0, 1.0))
     )
     return replace(views.tensor(), mean=mean, std=std)
+
+
+def _of_their_types(settings: RunSettings) -> None:
+    """Raise unless choices are among those allowed and counts are whole numbers, as the command line checks them."""
+    for name, hint in get_type_hints(RunSettings).items():
+        value, several = getattr(settings, name), name == "loggers"
+        allowed = get_args(get_args(hint)[0]) if several else get_args(hint)
+        if several or get_origin(hint) is Literal:
+            wrong = [one for one in (value if several else [value]) if one not in allowed]
+            if wrong:
+                raise ValueError(f"run: expected {name} among {', '.join(allowed)}, found {wrong[0]!r}. Choose one.")
+        elif hint in (int, int | None) and value is not None and type(value) is not int:
+            raise ValueError(f"run: expected {name} to be a whole number, found {value!r}.")
