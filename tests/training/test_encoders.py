@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from jointlaw.networks import ConvEncoder, MLPEncoder
@@ -36,6 +37,8 @@ def test_small_stem_keeps_the_resolution() -> None:
 
 @pytest.mark.parametrize("name", ["resnetv2_18", "test_resnet", "resnet18d", "skresnet18"])
 def test_relatives_of_the_resnet_take_small_images(name: str) -> None:
+    if name not in timm.list_models():
+        pytest.skip(f"this timm has no {name}")
     encoder = build_encoder(name, (1, 32, 32))
     assert encoder(torch.rand(2, 1, 32, 32)).shape == (2, feature_width(encoder, (1, 32, 32)))
 

@@ -51,8 +51,10 @@ def build(tree: Any, trust: bool = True) -> Any:
     path, arguments = str(tree["class_path"]), build(tree.get("init_args") or {}, trust)
     made = known_class(path, trust)
     for name, parameter in inspect.signature(made).parameters.items():
-        if inspect.isfunction(parameter.default) and isinstance(arguments.get(name), str):  # a function, by its path
-            if arguments[name].rpartition(".")[2] == parameter.default.__name__:
+        default = parameter.default
+        plain = callable(default) and not isinstance(default, type)
+        if plain and isinstance(arguments.get(name), str):  # a function, by its path
+            if arguments[name].rpartition(".")[2] == default.__name__:
                 del arguments[name]
             else:
                 arguments[name] = own_function(f"{path}.{name}", arguments[name], trust)

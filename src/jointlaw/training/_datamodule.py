@@ -87,7 +87,7 @@ class ViewedData(pl.LightningDataModule):
 
 def step_seed(*numbers: int) -> int:
     """Mix several small numbers into one seed, so that neighbours have nothing in common."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1  # NumPy 1 shifts no uint64
 
 
 def clean_views(source: Source, maker: ViewMaker, batch: int) -> Iterator[Views]:
