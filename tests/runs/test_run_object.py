@@ -159,7 +159,7 @@ class TestAFolderOpensAnywhere:
     def test_a_wrong_output_is_refused_before_anything_is_computed(
         self, folder: Path, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Run, "embed_all", lambda *_: pytest.fail("it was embedded"))
+        monkeypatch.setattr("jointlaw.runs._embedding.embed_sources", lambda *_: pytest.fail("it was embedded"))
         for words in (["e.txt"], ["none/e.npz"], ["e.csr.npz", "--which=both"]):
             output, *more = words
             assert main(["embed", str(folder), str(tmp_path / output), f"--data={other}", *more]) == 2

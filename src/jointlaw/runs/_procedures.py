@@ -1,32 +1,15 @@
-"""The procedures of a run that are longer than a method: training, embedding into files."""
+"""The procedure of training a run."""
 
 import logging
-from collections.abc import Iterable
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointlaw._extras import require
-from jointlaw.data import Source
-from jointlaw.evaluation._table import Table, Which, check_output, write_table
-from jointlaw.runs._console import first_process, say, track
+from jointlaw.runs._console import first_process, say
 from jointlaw.runs._encoder import WEIGHTS, encoder_state
-from jointlaw.types import Views
-from jointlaw.views import ViewMaker
 
 if TYPE_CHECKING:
     from jointlaw.runs._run import Run
     from jointlaw.training import Learner
-
-__all__ = ["Split", "clean_batches", "first_process", "say", "train", "write_embeddings"]
-
-
-class Split(StrEnum):
-    """Which samples of the data: those trained on, those held out, or all."""
-
-    train = "train"
-    held_out = "held_out"
-    all = "all"
 
 
 def train(run: "Run") -> "Learner":
@@ -77,25 +60,3 @@ def _what_is_left(run: "Run") -> str:
     if not run.setup.run.resume and first_process() and run.workspace.abandon():
         return "There was no checkpoint yet (see --run.checkpoint_steps); the run folder was removed."
     return f"The last checkpoint is kept; go on with --run.folder={run.workspace.folder} --run.resume=true."
-
-
-def clean_batches(sources: Iterable[Source], views: ViewMaker, batch: int, total: int) -> Iterable[Views]:
-    """Clean views of all samples, source after source, read as they are needed, with a progress bar."""
-    from jointlaw.training._datamodule import clean_views
-
-    return track((one for source in sources for one in clean_views(source, views, batch)), "embedding", total)
-
-
-def write_embeddings(run: "Run", output: Path, split: Split, which: Which, overwrite: bool) -> Table:
-    """See ``Run.write_embeddings``."""
-    output, which, split = check_output(output, which, overwrite), Which(which), Split(split)
-    data = run.data
-    if run.elsewhere:
-        table = run.embed_whole(data)
-    else:
-        both = {Split.train: [data.train], Split.held_out: [data.held_out], Split.all: [data.train, data.held_out]}
-        table = run.embed_all(both[split])
-    write_table(table, output, which, overwrite)
-    width = table.features.shape[1] if which == Which.features else table.embeddings.shape[1]
-    say(f"{len(table):,} rows of width {width} in {output}")
-    return table

@@ -1,22 +1,22 @@
 """The noun that everything above training is about: a run, in a folder that opens anywhere."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from jointlaw.data import Data, Source, as_source
+from jointlaw.data import Data, Source
 from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Mixture
 from jointlaw.evaluation._joint import Target
 from jointlaw.evaluation._table import Which
 from jointlaw.generation._latents import Half
+from jointlaw.runs import _embedding as embedding
 from jointlaw.runs import _procedures as procedures
 from jointlaw.runs._configuration import Configuration, Recipe
+from jointlaw.runs._console import first_process, say
 from jointlaw.runs._encoder import WEIGHTS, load_weights
 from jointlaw.runs._folder import Workspace, reading
 from jointlaw.runs._setup import Setup
@@ -190,7 +190,7 @@ class Run:
         """
         self._learner = procedures.train(self)
         self._judgement = None
-        if self.setup.run.report and procedures.first_process():
+        if self.setup.run.report and first_process():
             self.report()
         return self
 
@@ -199,55 +199,20 @@ class Run:
 
         Args:
             x: uint8 images ``[N, C, H, W]`` or ``[N, H, W]``, vectors ``[N, F]``, a source, or what ``--data`` takes,
-            such
-                as folder:photos (all of its samples).
+                such as folder:photos: all of its samples, in the order of their file or of their names.
 
         Raises:
             ValueError: if the samples have another number of channels or features than those of training.
         """
         if isinstance(x, str | Path):
-            return self.embed_whole(self.load(str(x)))
-        return self.embed_all([self._source(x)])
-
-    def embed_whole(self, data: Data) -> "Table":
-        """Features and embeddings of all samples of other data, in the order of their file or of their names."""
-        from jointlaw.evaluation import Table
-
-        sources = [data.train, data.held_out]
-        table = self.embed_all(sources)
-        order = torch.arange(len(table))
-        if all(source.origin is not None for source in sources):  # one file, which was divided
-            order = torch.cat([source.positions for source in sources]).argsort()
-        elif all(source.names for source in sources):
-            names = [*sources[0].names, *sources[1].names]
-            order = torch.tensor(sorted(range(len(names)), key=names.__getitem__))
-        return Table(table.features[order], table.embeddings[order], table.label[order], torch.arange(len(table)))
-
-    def embed_all(self, sources: Sequence[Source]) -> "Table":
-        """Features and embeddings of the samples of several sources, one after the other, with a progress bar."""
-        from jointlaw.evaluation import embed
-
-        batch = self.setup.run.batch
-        total = sum(-(-len(source) // batch) for source in sources)
-        return embed(self.learner, procedures.clean_batches(sources, self.views, batch, total))
-
-    def _source(self, x: Tensor | npt.ArrayLike | Source) -> Source:
-        """Samples of the shape that the network takes; see ``embed``."""
-        source = x if isinstance(x, Source) else as_source(x)
-        shape = self.shape or self.data.train.shape
-        if len(shape) == 3 and source.shape[:-2] == shape[:-2] and source.shape != shape:
-            source = source.resized(shape[-1])
-        if source.shape != shape:
-            raise ValueError(f"embed: expected samples of shape {shape} as in training, found {source.shape}.")
-        if not len(source):
-            raise ValueError("embed: expected at least one sample, found none.")
-        return source
+            return embedding.embed_data(self, self.load(str(x)))
+        return embedding.embed_sources(self, [embedding.source_for(self, x)])
 
     def write_embeddings(
         self,
         output: Path,
         *,
-        split: procedures.Split = procedures.Split.held_out,
+        split: embedding.Split = embedding.Split.held_out,
         which: Which = Which.embeddings,
         overwrite: bool = False,
     ) -> "Table":
@@ -259,7 +224,7 @@ class Run:
             which: embeddings of the projector, features of the backbone, or both.
             overwrite: replace an existing file.
         """
-        return procedures.write_embeddings(self, output, split, which, overwrite)
+        return embedding.write_embeddings(self, output, split, which, overwrite)
 
     def judge(self) -> dict[str, float | None]:
         """Measure the run on its held-out samples and add the figures to ``results.json``.
@@ -311,7 +276,7 @@ class Run:
         if found is None:
             raise ValueError("probe: expected labelled data, found no labels. Name labelled data by --probe-data.")
         figures, notes = probe_figures(self.embedder, found, self.setup.run.seed)
-        procedures.say(*notes)
+        say(*notes)
         return figures
 
     def report(self) -> "Page":
