@@ -22,6 +22,15 @@ True
 A `Section` holds what is shown: a `Chart`, whose marks are in `drawing`, a `FigureTable`, a `Tile` for one big figure,
 a `Picture`, in which `tiled` lays out many images, and `Absent` with the reason. `figure_table` words the figures of a
 run as `jointlaw.evaluation.FIGURES` does.
+
+Two pages are moved by hand. Each is an `InteractivePage`, of less than 1.5 MB, which computes in the browser what the
+library computes: `law_page` the rectified family while its dial turns, `mixture_page` what a joint mixture says about
+the target while the context moves. The commands are ``jointlaw law`` and ``jointlaw mixture``.
+
+>>> from jointlaw import RectifiedGeneralizedGaussian
+>>> from jointlaw.report import law_page
+>>> law_page(RectifiedGeneralizedGaussian.with_activity(0.1)).data["settings"]
+[{'p': 1.0, 'scale': 'GN', 'activity': 0.1}]
 """
 
 from typing import TYPE_CHECKING
@@ -31,6 +40,9 @@ from jointlaw._lazy import attach
 if TYPE_CHECKING:
     from jointlaw.report._blocks import Absent, Chart, FigureTable, Picture, Section, Tile
     from jointlaw.report._contents import Contents
+    from jointlaw.report._interactive import InteractivePage
+    from jointlaw.report._law_page import law_page
+    from jointlaw.report._mixture_page import mixture_page
     from jointlaw.report._page import Page
     from jointlaw.report._pictures import tiled
     from jointlaw.report._run import run_page
@@ -41,11 +53,14 @@ __all__ = [
     "Chart",
     "Contents",
     "FigureTable",
+    "InteractivePage",
     "Page",
     "Picture",
     "Section",
     "Tile",
     "figure_table",
+    "law_page",
+    "mixture_page",
     "run_page",
     "tiled",
 ]
@@ -54,6 +69,9 @@ __getattr__, __dir__ = attach(  # Plotly and Jinja take a second to import
     __name__,
     _blocks="Absent Chart FigureTable Picture Section Tile",
     _contents="Contents",
+    _interactive="InteractivePage",
+    _law_page="law_page",
+    _mixture_page="mixture_page",
     _page="Page",
     _pictures="tiled",
     _run="run_page",
