@@ -16,9 +16,14 @@ COMMANDS = {
     "fit": "Fit a density to the representations of a run: likelihoods, uncertainty, what is new.",
     "decode": "Train a decoder that turns a run's representations back into images.",
     "sample": "Draw images from a run's density through its decoder, or complete half-seen images.",
+    "law": "Print the numbers of a rectified law and write a page on which its dial is turned.",
+    "mixture": "Fit a joint mixture to two columns and write a page on which it is conditioned.",
     "reproduce": "Run an experiment of the papers and write its table, its pictures and its page.",
 }
 """Name -> what it does."""
+
+MODULES = {"train": "_train", "law": "_law", "mixture": "_mixture"}
+"""Name -> the module that carries it out; all others are commands on a run."""
 
 MISTAKES = (ValueError, OSError, ImportError, FloatingPointError)
 """Errors whose text tells the user what to do: one line and exit code 2. JOINTLAW_DEBUG=1 shows the traceback."""
@@ -49,7 +54,7 @@ def _dispatch(words: list[str]) -> int:
     elif name == "--version":
         print(f"jointlaw {__version__}")
     elif name in COMMANDS:
-        import_module("jointlaw.cli._train" if name == "train" else "jointlaw.cli._commands").carry_out(name, words[1:])
+        import_module(f"jointlaw.cli.{MODULES.get(name, '_commands')}").carry_out(name, words[1:])
     else:
         found = "none" if name is None else repr(name)
         raise ValueError(f"expected a command, one of {', '.join(COMMANDS)}, found {found}. See jointlaw --help.")

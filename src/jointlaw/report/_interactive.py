@@ -15,18 +15,18 @@ class Quantity:
         key: what the page's script calls it.
         name: in the table.
         meaning: a line in small print.
-        value: the number.
+        value: the number, or a text in its place.
     """
 
     key: str
     name: str
     meaning: str
-    value: float
+    value: float | str
 
     @property
     def text(self) -> str:
         """Six significant digits."""
-        return f"{self.value:.6g}"
+        return self.value if isinstance(self.value, str) else f"{self.value:.6g}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The page of the rectified family: a law whose dial is turned by hand, over the units of a run if there are some."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ WIDTH = 512
 """Units of the embedding that is drawn where there is no run."""
 
 BINS = 60
+
+LEAST_P, MOST_P = 0.05, 100.0
+"""Shapes that the page accepts: beyond them float64 loses digits, or the law is a point or a box."""
 
 INTRODUCTION = (
     "Turn the dial and see what becomes of the law: how much of it is zero, what the units that fire look like, and how "
@@ -40,7 +44,7 @@ def law_page(
         command: what writes the page, to which it adds the options of a setting.
 
     Raises:
-        ValueError: if the law has a batch of parameters, or the units are not finite, non-negative ``[N, D]``.
+        ValueError: if the law has a batch of parameters or p is extreme, or the units are not finite, non-negative ``[N, D]``.
 
     >>> page = law_page(RectifiedGeneralizedGaussian.with_activity(0.1))
     >>> {figure.key: figure.text for figure in page.figures}["entropy"]
@@ -53,8 +57,14 @@ def law_page(
         )
     counted = None if units is None else _counted(units)
     width = WIDTH if units is None else units.shape[1]
+    figures = _figures(law, width)
+    if not (LEAST_P <= float(law.p) <= MOST_P and all(math.isfinite(figure.value) for figure in figures)):
+        raise ValueError(
+            f"law_page: expected a law whose moments float64 can hold, found p={float(law.p)}, loc={float(law.loc)}, "
+            f"scale={float(law.scale)}. Choose p between {LEAST_P} and {MOST_P}, and loc within a few scales of 0."
+        )
     data = {"settings": [_setting(law)], "units": counted, "width": width, "command": command}
-    return InteractivePage(title, "law", INTRODUCTION, command, _figures(law, width), data)
+    return InteractivePage(title, "law", INTRODUCTION, command, figures, data)
 
 
 def _figures(law: RectifiedGeneralizedGaussian, width: int) -> list[Quantity]:

@@ -363,6 +363,8 @@
     afterwards();
   }
 
+  const HINTS = { activity: "A share between 0 and 1.", loc: "A number.", p: "A number from 0.05 to 100.", scale: "A number above 0." };
+
   function listen(name, i) {
     for (const [key, { ends, value }] of Object.entries(Settings.SLIDERS)) {
       const box = element(`${name}-${key}`), bar = element(`${name}-${key}-slider`);
@@ -370,7 +372,7 @@
       bar.addEventListener("input", () => take(i, key, value(Number(bar.value))));
       box.addEventListener("input", () => {
         const typed = Number(box.value || NaN), sound = Settings.fits(key, typed);
-        box.setCustomValidity(sound ? "" : key === "activity" ? "A share between 0 and 1." : key === "loc" ? "A number." : "A number above 0.");
+        box.setCustomValidity(sound ? "" : HINTS[key]);
         if (sound) take(i, key, typed);
       });
       box.addEventListener("blur", draw);

@@ -31,10 +31,10 @@ const Plot = (() => {
   /**
    * An empty chart in a box.
    * @param box the element that it fills.
-   * @param options x, y: ends of the axes; xName, yName: their names; percent: whether y is a share; right: name of a
+   * @param options x, y: ends of the axes; xName, yName: their names; percent: whether y is a share; counted: whether x has whole numbers only; right: name of a
    *   second axis from 0 to 100 %; small: whether to leave out what has no room; square: one unit is as long on both.
    */
-  function chart(box, { x, y, xName, yName, percent = false, right = "", small = false, square = false }) {
+  function chart(box, { x, y, xName, yName, percent = false, counted = false, right = "", small = false, square = false }) {
     box.replaceChildren();
     const width = box.clientWidth, height = box.clientHeight;
     const left = small ? 44 : 54, top = 20, bottom = xName ? 40 : 24, edge = right ? 46 : 12;
@@ -49,6 +49,7 @@ const Plot = (() => {
       element(whole, "text", { x: left - 6, y: top + py(at) + 4, "text-anchor": "end" }, label(at));
     }
     for (const at of ticks(...x, small ? 4 : Math.max(3, Math.min(8, w / 70)))) {
+      if (counted && !Number.isInteger(at)) continue;
       element(whole, "text", { x: left + px(at), y: top + h + 17, "text-anchor": "middle" }, text(at, 3));
     }
     element(whole, "line", { class: "axis", x1: left, x2: left + w, y1: top + h, y2: top + h });

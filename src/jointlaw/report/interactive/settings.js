@@ -1,6 +1,8 @@
 // Settings of the law as texts: address, Python and command line; see law.js for what a setting is.
 "use strict";
 const Settings = (() => {
+  const LEAST_P = 0.05, MOST_P = 100; // beyond them float64 loses digits
+
   /** What a slider's place means, and where a value lies on it. */
   const SLIDERS = {
     activity: {
@@ -20,6 +22,7 @@ const Settings = (() => {
   function fits(name, value) {
     if (typeof value !== "number" || !Number.isFinite(value)) return false;
     if (name === "activity") return value > 0 && value < 1;
+    if (name === "p") return value >= LEAST_P && value <= MOST_P;
     return name === "loc" || value > 0;
   }
 
