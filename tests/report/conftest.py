@@ -1,5 +1,7 @@
-"""A small report that has everything: digits, random ReLU features, a rectified law, awkward names."""
+"""A small report that has everything: digits, random ReLU features, a rectified law, awkward names; and a browser."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,8 @@ from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report import Contents
 
 ALERT = "<script>alert(1)</script>"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 CLOSING = "\"quoted' & </script><img src=x onerror=alert(2)>.png"
 
 
@@ -64,3 +68,15 @@ def complete() -> Contents:
 def bare(complete: Contents) -> Contents:
     """The same samples with everything optional left out."""
     return replace(Contents("Bare", complete.embeddings, complete.features, np.full(len(complete.label), -1)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
+    with playwright.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=found, args=FLAGS, headless=True)
+        yield started
+        started.close()

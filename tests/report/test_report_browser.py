@@ -1,31 +1,14 @@
 """The report in a real browser: it renders, fits a desktop and a phone, and asks for nothing."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jointlaw.report import Contents, run_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
-    with playwright.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=found, args=FLAGS, headless=True)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

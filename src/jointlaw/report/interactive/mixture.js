@@ -73,12 +73,24 @@ const Mixture = (() => {
     return [...x, ...peaks].sort((a, b) => a - b);
   }
 
+  /** Where the log-density passes a threshold between two points: bisection, then Newton steps kept inside. */
+  function crossing(line, low, high, threshold, falling) {
+    const before = (at) => logDensity(line, at) > threshold === falling;
+    let end = bisect(low, high, before, 12);
+    const reach = (high - low) / 2 ** 12, [least, most] = [end - reach, end + reach];
+    for (let k = 0; k < 4; k++) {
+      const step = (threshold - logDensity(line, end)) / slope(line, end);
+      end = Math.min(Math.max(end + (step || 0), least), most);
+    }
+    return end;
+  }
+
   /** The intervals on which the log-density exceeds a threshold. */
   function above(line, x, height, threshold) {
     const ends = [];
     for (let i = 0; i + 1 < x.length; i++) {
       const before = height[i] > threshold, after = height[i + 1] > threshold;
-      if (before !== after) ends.push(bisect(x[i], x[i + 1], (at) => logDensity(line, at) > threshold === before, 60));
+      if (before !== after) ends.push(crossing(line, x[i], x[i + 1], threshold, before));
     }
     return ends.filter((_, i) => i % 2 === 0).map((low, i) => [low, ends[2 * i + 1]]);
   }
@@ -86,19 +98,21 @@ const Mixture = (() => {
   /** The smallest set of mass `level`: its intervals, ascending. */
   function highestDensity(line, level) {
     const x = landmarks(line), height = x.map((at) => logDensity(line, at));
-    const mass = (threshold) =>
-      above(line, x, height, threshold).reduce((m, [low, high]) => m + probability(line, high) - probability(line, low), 0);
-    let low = Math.min(...height), high = Math.max(...height), threshold = low, excess = 1 - level;
-    // Newton steps inside a bracket: the mass falls by the density over the slope of its logarithm at every end.
-    for (let k = 0; k < 60 && Math.abs(excess) > 1e-13; k++) {
-      const fall = above(line, x, height, threshold).flat().reduce((s, end) => s + 1 / Math.abs(slope(line, end)), 0);
-      const newton = threshold + excess / (fall * Math.exp(threshold));
-      threshold = newton > low && newton < high ? newton : (low + high) / 2;
-      excess = mass(threshold) - level;
+    // Beyond the outermost points there is no mass to speak of; valleys between narrow components may lie deeper.
+    let low = Math.max(height[0], height.at(-1)), high = Math.max(...height), threshold = (low + high) / 2, parts = [];
+    for (let k = 0; k < 60; k++) {
+      parts = above(line, x, height, threshold);
+      const mass = parts.reduce((total, [from, to]) => total + probability(line, to) - probability(line, from), 0);
+      const excess = mass - level;
+      if (Math.abs(excess) < 1e-12) break;
       if (excess > 0) low = threshold;
       else high = threshold;
+      // A Newton step inside the bracket: mass falls by the density over the slope of its logarithm at every end.
+      const fall = parts.flat().reduce((sum, end) => sum + 1 / Math.abs(slope(line, end)), 0) * Math.exp(threshold);
+      const newton = threshold + excess / fall;
+      threshold = newton > low && newton < high ? newton : (low + high) / 2;
     }
-    return above(line, x, height, threshold);
+    return parts;
   }
 
   return { figures, given, highestDensity, logDensity, logPart, probability };
