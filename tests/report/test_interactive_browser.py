@@ -4,7 +4,6 @@ import contextlib
 import io
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +92,7 @@ def until(page, condition: str) -> None:
 def shown(page, column: str = "a") -> dict[str, str]:
     """The numbers of a column of the table, as text."""
     read = f"[...document.querySelectorAll('td[id^={column}-]')].map(cell => [cell.id, cell.textContent])"
-    return {id.removeprefix(f"{column}-").removesuffix("-value"): text for id, text in page.evaluate(read)}
+    return {name.removeprefix(f"{column}-").removesuffix("-value"): text for name, text in page.evaluate(read)}
 
 
 def settled(page, act) -> None:
@@ -141,7 +140,7 @@ def test_the_ball_of_two_units_holds_its_share(browser, pages: dict[str, str]) -
 
 def test_the_mixture_in_the_page_is_the_mixture_of_the_library(browser, pages: dict[str, str]) -> None:
     page = visit(browser, pages["mixture"])
-    law, samples = fitted()
+    law, _ = fitted()
     contexts = [*np.linspace(-1.2, 1.2, 25), -30.0, 30.0]
     found = page.evaluate(
         """(contexts) => {
@@ -174,7 +173,9 @@ def test_the_mixture_in_the_page_is_the_mixture_of_the_library(browser, pages: d
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("name", ["law", "run", "mixture"])
-def test_a_page_fits_and_asks_for_nothing(browser, pages: dict[str, str], name: str, viewport: dict, scheme: str) -> None:
+def test_a_page_fits_and_asks_for_nothing(
+    browser, pages: dict[str, str], name: str, viewport: dict, scheme: str
+) -> None:
     two = "#activity=0.1&p=1&scale=GN;loc=0.5&p=0.5&scale=RGN" if name != "mixture" else ""
     page = visit(browser, pages[name] + two, viewport=viewport, color_scheme=scheme)
     assert page.complaints == []
@@ -210,7 +211,8 @@ def test_words_stand_out_from_the_page(browser, pages: dict[str, str], scheme: s
           const sheet = getComputedStyle(document.querySelector("figure")).backgroundColor;
           const fills = [...document.querySelectorAll(".plot text")].map((each) => getComputedStyle(each).fill);
           const inks = [...document.querySelectorAll("figcaption, small, td, th, h3, h4, label, .key li")];
-          return Math.min(...[...fills, ...inks.map((each) => getComputedStyle(each).color)].map((c) => ratio(c, sheet)));
+          const colours = [...fills, ...inks.map((each) => getComputedStyle(each).color)];
+          return Math.min(...colours.map((colour) => ratio(colour, sheet)));
         }"""
     )
     assert contrast >= 4.5
@@ -231,6 +233,15 @@ def test_what_stands_in_the_file_is_what_the_script_computes(browser, pages: dic
         opened.context.close()
 
 
+@pytest.mark.parametrize("sharp", ["loc=-8&p=10&scale=GN", "loc=-1e9&p=2&scale=RGN", "activity=1e-300&p=1&scale=1e-9"])
+def test_the_sharpest_settings_are_drawn(browser, pages: dict[str, str], sharp: str) -> None:
+    page = visit(browser, f"{pages['law']}#{sharp};activity=0.999999999&p=100&scale=GN")
+    assert page.complaints == []
+    assert page.locator("#told").text_content() == ""
+    assert "NaN" not in page.evaluate("document.querySelector('main').innerHTML")
+    page.context.close()
+
+
 def test_an_address_holds_the_setting_and_a_wrong_one_is_told(browser, pages: dict[str, str]) -> None:
     for setting in grid()[::25]:
         dial = "activity" if "activity" in setting else "loc"
@@ -240,7 +251,15 @@ def test_an_address_holds_the_setting_and_a_wrong_one_is_told(browser, pages: di
         found = {name: float(text) for name, text in shown(page).items()}
         assert all(found[name] == pytest.approx(expected[name], rel=1e-5) for name in KEYS)
         page.context.close()
-    for wrong in ("p=-1&activity=0.1", "activity=2", "loc=0&activity=0.5", "nonsense", "loc=1&scale=XY"):
+    for wrong in (
+        "p=-1&activity=0.1",
+        "activity=2",
+        "loc=0&activity=0.5",
+        "nonsense",
+        "loc=1&scale=XY",
+        "loc=0&scale=1e300",
+        "%",
+    ):
         page = visit(browser, f"{pages['law']}#{wrong}")
         assert "no setting of the law" in page.locator("#told").text_content()
         assert shown(page)["activity"] == "0.1"
@@ -284,11 +303,18 @@ def test_two_laws_stand_side_by_side(browser, pages: dict[str, str]) -> None:
         opened.context.close()
 
 
-SETTINGS = ["activity=0.03&p=0.5&scale=RGN", "loc=-1.25&p=2&scale=GN", "loc=0.5&p=1&scale=RGN", "activity=0.2&p=3&scale=0.7"]
+SETTINGS = [
+    "activity=0.03&p=0.5&scale=RGN",
+    "loc=-1.25&p=2&scale=GN",
+    "loc=0.5&p=1&scale=RGN",
+    "activity=0.2&p=3&scale=0.7",
+]
 
 
 @pytest.mark.parametrize("fragment", SETTINGS)
-def test_python_and_command_of_a_setting_give_its_numbers(browser, pages, fragment: str, tmp_path, capsys, monkeypatch) -> None:
+def test_python_and_command_of_a_setting_give_its_numbers(
+    browser, pages, fragment: str, tmp_path, capsys, monkeypatch
+) -> None:
     page = visit(browser, f"{pages['law']}#{fragment};activity=0.4&p=1&scale=GN")
     expected, code = shown(page), page.locator("#python").text_content()
     commands = page.locator("#command").text_content().splitlines()

@@ -1,6 +1,7 @@
 """Two columns of a table in a file."""
 
 import csv
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import numpy.typing as npt
 Columns = Mapping[str, Any]
 
 
-def read_columns(file: Path, context: str | None, target: str | None) -> tuple[npt.NDArray[np.float64], tuple[str, str]]:
+def read_columns(
+    file: Path, context: str | None, target: str | None
+) -> tuple[npt.NDArray[np.float64], tuple[str, str]]:
     """Two columns ``[N, 2]`` of a .csv, .tsv, .npy, .npz or .parquet file, and their names.
 
     Columns without names (of a .npy array, or of a text file that begins with numbers) are called 1, 2, ...
@@ -26,7 +29,10 @@ def read_columns(file: Path, context: str | None, target: str | None) -> tuple[n
     """
     if not file.is_file():
         raise ValueError(f"mixture: expected branches or a table, found no file {file}. Check the path.")
-    table = _read(file)
+    try:
+        table = _read(file)
+    except (OSError, EOFError, UnicodeError, zipfile.BadZipFile, ValueError) as error:
+        raise ValueError(f"mixture: expected a table in {file}, found {error} Save it again.") from error
     if context is None and target is None and len(table) == 2:
         context, target = table
     for option, name in (("context", context), ("target", target)):
@@ -54,9 +60,7 @@ def _read(file: Path) -> Columns:
 
         table: Columns = parquet.read_table(file).to_pydict()
         return table
-    raise ValueError(
-        f"mixture: expected a .csv, .tsv, .npy, .npz or .parquet file, found {file.name}. Save the table as one of these."
-    )
+    raise ValueError("another kind of file than .csv, .tsv, .npy, .npz and .parquet.")
 
 
 def _read_text(file: Path, delimiter: str) -> Columns:
@@ -82,6 +86,6 @@ def _numbers(file: Path, name: str, column: Any) -> npt.NDArray[np.float64]:
     except (ValueError, TypeError) as error:
         first = next(i for i, cell in enumerate(column) if not _is_number(str(cell)))
         raise ValueError(
-            f"mixture: expected numbers in column {name} of {file}, found {column[first]!r} in row {first + 1} below the "
-            "names. Fill or drop such rows."
+            f"mixture: expected numbers in column {name} of {file}, found {column[first]!r} in row {first + 1} below "
+            "the names. Fill or drop such rows."
         ) from error

@@ -58,7 +58,7 @@ def law(  # noqa: PLR0913 (the signature is the command line)
     file = (run or Path()) / "law.html" if out is None else out
     if out is not None:
         check_output("law", out)
-    start = _chosen(activity, loc, 1.0 if p is None else p, scale or "GN")
+    start = _chosen(activity, loc, 1.0 if p is None else p, "GN" if scale is None else scale)
     if run is None:
         page = law_page(start)
     else:
@@ -66,7 +66,7 @@ def law(  # noqa: PLR0913 (the signature is the command line)
     deliver(page, file, open)
 
 
-def _check(  # noqa: PLR0913
+def _check(
     activity: float | None,
     loc: float | None,
     p: float | None,
@@ -103,7 +103,9 @@ def _chosen(activity: float | None, loc: float | None, p: float, scale: Scale) -
     return family(p, unit.loc / unit.scale * scale, scale)
 
 
-def _page_of_run(folder: Path, data: str | None, trust: bool, start: RectifiedGeneralizedGaussian | None) -> InteractivePage:
+def _page_of_run(
+    folder: Path, data: str | None, trust: bool, start: RectifiedGeneralizedGaussian | None
+) -> InteractivePage:
     """The page over the held-out embeddings of a run, in views drawn as in training."""
     from jointlaw.runs import Run
 

@@ -8,7 +8,9 @@ from jointlaw.report import InteractivePage
 def check_output(where: str, out: Path) -> None:
     """Raise unless ``out`` names a page in a folder that exists; other files are not written over."""
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
-        raise ValueError(f"{where}: expected --out to name a .html file, found {out}. Name one, such as --out=law.html.")
+        raise ValueError(
+            f"{where}: expected --out to name a .html file, found {out}. Name one, such as --out=law.html."
+        )
     if not out.parent.is_dir():
         raise ValueError(f"{where}: expected a folder {out.parent} for --out, found none. Create it first.")
 

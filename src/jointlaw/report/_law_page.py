@@ -19,8 +19,8 @@ LEAST_P, MOST_P = 0.05, 100.0
 """Shapes that the page accepts: beyond them float64 loses digits, or the law is a point or a box."""
 
 INTRODUCTION = (
-    "Turn the dial and see what becomes of the law: how much of it is zero, what the units that fire look like, and how "
-    "much they can say."
+    "Turn the dial and see what becomes of the law: how much of it is zero, what the units that fire look like, and "
+    "how much they can say."
 )
 
 
@@ -44,7 +44,8 @@ def law_page(
         command: what writes the page, to which it adds the options of a setting.
 
     Raises:
-        ValueError: if the law has a batch of parameters or p is extreme, or the units are not finite, non-negative ``[N, D]``.
+        ValueError: if the law has a batch of parameters, p is extreme, or the units are not finite ``[N, D]`` from zero
+            up.
 
     >>> page = law_page(RectifiedGeneralizedGaussian.with_activity(0.1))
     >>> {figure.key: figure.text for figure in page.figures}["entropy"]
@@ -58,7 +59,7 @@ def law_page(
     counted = None if units is None else _counted(units)
     width = WIDTH if units is None else units.shape[1]
     figures = _figures(law, width)
-    if not (LEAST_P <= float(law.p) <= MOST_P and all(math.isfinite(figure.value) for figure in figures)):
+    if not (LEAST_P <= float(law.p) <= MOST_P and all(math.isfinite(float(figure.value)) for figure in figures)):
         raise ValueError(
             f"law_page: expected a law whose moments float64 can hold, found p={float(law.p)}, loc={float(law.loc)}, "
             f"scale={float(law.scale)}. Choose p between {LEAST_P} and {MOST_P}, and loc within a few scales of 0."
@@ -87,7 +88,7 @@ def _figures(law: RectifiedGeneralizedGaussian, width: int) -> list[Quantity]:
 def _setting(law: RectifiedGeneralizedGaussian) -> dict[str, float | str]:
     """The law as the page's controls say it: its p, its convention of the scale, and its activity or its loc.
 
-    Of activity and loc, the number that is shorter to write is what somebody chose.
+    Of activity and loc, the number that is shorter to write is taken for the one that somebody chose.
     """
     exact = law.to(dtype=torch.float64)
     close = 10 * torch.finfo(law.loc.dtype).resolution
@@ -99,7 +100,7 @@ def _setting(law: RectifiedGeneralizedGaussian) -> dict[str, float | str]:
         convention = "GN"
     elif abs(float(exact.variance) - 1) < close:
         convention = "RGN"
-    chosen = {"activity": activity} if 0 < activity < 1 and len(repr(activity)) < len(repr(loc)) else {"loc": loc}
+    chosen = {"activity": activity} if 0 < activity < 1 and len(repr(activity)) <= len(repr(loc)) else {"loc": loc}
     return {"p": p, "scale": convention, **chosen}
 
 
@@ -113,8 +114,8 @@ def _counted(units: npt.NDArray[np.floating]) -> dict[str, Any]:
     if units.ndim != 2 or not units.size or not np.isfinite(units).all() or units.min() < 0:
         low = f", the least {units.min():.3g}" if units.size else ""
         raise ValueError(
-            f"law_page: expected finite embeddings [N, D] that are zero or above, found shape {list(units.shape)}{low}. "
-            "The rectified family has no negative values."
+            f"law_page: expected finite embeddings [N, D] that are zero or above, found shape "
+            f"{list(units.shape)}{low}. The rectified family has no negative values."
         )
     values = units.ravel().astype(np.float64)
     high = max(float(np.quantile(values, 0.9995)), 1e-6)

@@ -1,5 +1,6 @@
 """The page of a joint mixture of two numbers: the context is moved by hand, and the law of the target follows."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ def mixture_page(
         command: what writes the page, to which it adds ``--at`` with a context.
 
     Raises:
-        ValueError: if the law is not of one context and one target, or the samples are not finite ``[N, 2]``.
+        ValueError: if the law is not of one context and one target, the samples are not finite ``[N, 2]``,
+            or ``at`` is not finite.
 
     >>> law = JointMixture(torch.zeros(2), torch.tensor([[0.0, -1.0], [0.0, 1.0]]), torch.tensor([[0.5]]), split=1)
     >>> page = mixture_page(law, np.array([[-1.0, 0.0], [1.0, 0.0]]))
@@ -50,6 +52,8 @@ def mixture_page(
     '1'
     """
     _check(law, samples)
+    if at is not None and not math.isfinite(at):
+        raise ValueError(f"mixture_page: expected a finite context, found at={at}. Choose a number.")
     low, high = (float(end) for end in (samples[:, 0].min(), samples[:, 0].max()))
     room = 0.05 * (high - low) or 1.0
     context = float(f"{float(np.median(samples[:, 0])):.3g}") if at is None else at
@@ -107,4 +111,4 @@ def _figures(law: JointMixture, context: float) -> list[Quantity]:
 
 def _region_text(region: Region) -> str:
     ends = zip(region.lower.tolist(), region.upper.tolist(), strict=True)
-    return ", ".join(f"{low:.4g} to {high:.4g}" for low, high in ends if low == low)  # NaN where there are fewer
+    return ", ".join(f"{low:.4g} to {high:.4g}" for low, high in ends if math.isfinite(low))

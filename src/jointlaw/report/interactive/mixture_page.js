@@ -163,7 +163,7 @@
   }
 
   function fromAddress() {
-    const asked = decodeURIComponent(location.hash.slice(1));
+    const asked = Sharing.address();
     if (!asked) return;
     const found = Number(new URLSearchParams(asked).get("context") || NaN);
     if (Number.isFinite(found)) context = found;

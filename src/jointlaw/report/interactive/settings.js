@@ -2,6 +2,7 @@
 "use strict";
 const Settings = (() => {
   const LEAST_P = 0.05, MOST_P = 100; // beyond them float64 loses digits
+  const LARGEST = 1e100; // squares of it are still numbers
 
   /** What a slider's place means, and where a value lies on it. */
   const SLIDERS = {
@@ -20,7 +21,7 @@ const Settings = (() => {
 
   /** Whether a value is one that the law can have. */
   function fits(name, value) {
-    if (typeof value !== "number" || !Number.isFinite(value)) return false;
+    if (typeof value !== "number" || !(Math.abs(value) < LARGEST)) return false;
     if (name === "activity") return value > 0 && value < 1;
     if (name === "p") return value >= LEAST_P && value <= MOST_P;
     return name === "loc" || value > 0;

@@ -31,6 +31,16 @@ const Sharing = (() => {
     }
   }
 
+  /** What stands behind the # of the address, as it was written. */
+  function address() {
+    const fragment = location.hash.slice(1);
+    try {
+      return decodeURIComponent(fragment);
+    } catch {
+      return fragment; // a lonely % is no code
+    }
+  }
+
   /** Every button with data-copy copies the text of the element that it names, and says so. */
   function offerCopies(say) {
     for (const button of document.querySelectorAll("[data-copy]")) {
@@ -57,5 +67,5 @@ const Sharing = (() => {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   }
 
-  return { offerCopies, oncePerFrame, onNewLook, setAddress, whenQuiet };
+  return { address, offerCopies, oncePerFrame, onNewLook, setAddress, whenQuiet };
 })();

@@ -1,0 +1,207 @@
+"""``jointlaw law`` and ``jointlaw mixture``: what they print, what they read, and what they refuse."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from jointlaw import RectifiedGeneralizedGaussian, Run
+from jointlaw.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def start(page: str) -> dict[str, Any]:
+    """What the script of a page starts from."""
+    found = re.search(r'id="start">(.*?)</script>', Path(page).read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def failed(words: list[str]) -> int:
+    """The exit code, whether returned or raised by the parser."""
+    try:
+        return main(words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+class TestLaw:
+    def test_the_numbers_are_printed_and_the_page_is_written(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["law", "--activity=0.02", "--p=2", "--scale=RGN"]) == 0
+        said = capsys.readouterr().out
+        share = torch.tensor(0.02, dtype=torch.float64)
+        law = RectifiedGeneralizedGaussian.with_activity(share, 2.0, "RGN")
+        for name, value in (("mean", law.mean), ("variance", 1.0), ("entropy", law.entropy()), ("scale", law.scale)):
+            assert re.search(rf"^  {name} +{float(value):.6g} ", said, re.MULTILINE)
+        assert re.search(r"^  mass at zero +0.98 ", said, re.MULTILINE)
+        assert "page: law.html" in said
+        assert start("law.html")["settings"] == [{"p": 2.0, "scale": "RGN", "activity": 0.02}]
+
+    def test_the_dial_starts_at_a_tenth(self) -> None:
+        assert main(["law", "--out=mine.html"]) == 0
+        assert start("mine.html")["settings"] == [{"p": 1.0, "scale": "GN", "activity": 0.1}]
+
+    @pytest.mark.parametrize("place", ["--loc=-0.5", "--activity=0.3"])
+    def test_a_scale_of_ones_own(self, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["law", place, "--scale=0.25", "--p=2"]) == 0
+        assert re.search(r"^  scale +0.25 ", capsys.readouterr().out, re.MULTILINE)
+        name, value = place.removeprefix("--").split("=")
+        assert start("law.html")["settings"][0][name] == float(value)
+
+    def test_open_shows_the_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", opened.append)
+        assert main(["law", "--open"]) == 0
+        assert opened == [Path("law.html").resolve().as_uri()]
+
+    @pytest.mark.parametrize(
+        ("words", "text"),
+        [
+            (["--activity=0.1", "--loc=0"], "One determines the other"),
+            (["--activity=2"], "Choose a share inside"),
+            (["--scale=-1"], "scale > 0"),
+            (["--scale=XY"], "scale"),
+            (["--p=0"], "p > 0"),
+            (["--p=0.001"], "Choose p between"),
+            (["--out=law.csv"], "a .html file"),
+            (["--out=nowhere/law.html"], "Create it first"),
+            (["--trust"], "with --run only"),
+            (["--run=nowhere"], "expected a run folder"),
+            (["--run=nowhere", "--p=2"], "beside --p and --scale"),
+        ],
+    )
+    def test_mistakes_write_nothing(self, words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert failed(["law", *words]) == 2
+        said = capsys.readouterr().err
+        assert text in said
+        assert "Traceback" not in said
+        assert list(Path().iterdir()) == []
+
+
+def trained(recipe: str, *options: str) -> Path:
+    folder = Path("a run")
+    small = ["--width=16", "--run.epochs=1", "--run.threads=1", "--run.precision=32", "--run.report=false"]
+    assert main(["train", recipe, *small, *options, f"--run.folder={folder}"]) == 0
+    return folder
+
+
+class TestRun:
+    def test_its_units_lie_under_its_law(self, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = trained("rectified-lpjepa", "--activity=0.2", "--p=2")
+        assert main(["law", f"--run={folder}"]) == 0
+        data = start(str(folder / "law.html"))
+        assert data["settings"] == [{"p": 2.0, "scale": "GN", "activity": 0.2}]
+        assert data["command"] == "jointlaw law --run='a run'"
+        run = Run.open(folder)
+        units = run.embedder.drawn(run.data.held_out, run.setup.run.seed).embeddings
+        assert data["units"]["zero"] == pytest.approx(float((units == 0).double().mean()))
+        assert data["units"]["activity"] == pytest.approx((units != 0).double().mean(0).tolist(), abs=1e-6)
+        assert main(["law", f"--run={folder}", "--activity=0.5", "--out=other.html"]) == 0
+        assert start("other.html")["settings"] == [{"p": 1.0, "scale": "GN", "activity": 0.5}]
+        assert start("other.html")["units"] == data["units"]
+
+    def test_units_below_zero_are_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = trained("vicreg")
+        assert main(["law", f"--run={folder}"]) == 2
+        assert "zero or above" in capsys.readouterr().err
+        assert not (folder / "law.html").exists()
+
+    def test_without_a_rectified_law_the_dial_starts_at_the_units(self, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = trained("ncl")
+        assert main(["law", f"--run={folder}"]) == 0
+        data = start(str(folder / "law.html"))
+        assert "asked for no law" in capsys.readouterr().out
+        assert data["settings"][0]["activity"] == pytest.approx(1 - data["units"]["zero"], rel=1e-5)
+
+
+ROWS = np.stack([np.linspace(-1, 1, 80), np.linspace(-1, 1, 80) ** 2, np.arange(80.0)], axis=1)
+
+
+def text(name: str, delimiter: str, head: str = "") -> str:
+    np.savetxt(name, ROWS, delimiter=delimiter, header=head, comments="")
+    return name
+
+
+def saved(name: str, write: Callable[[str], object]) -> str:
+    write(name)
+    return name
+
+
+TABLES: dict[str, tuple[Callable[[], str], str, str]] = {
+    "csv": (lambda: text("t.csv", ",", "x,the square,row"), "x", "the square"),
+    "tsv without names": (lambda: text("t.tsv", "\t"), "1", "2"),
+    "npy": (lambda: saved("t.npy", lambda name: np.save(name, ROWS)), "1", "2"),
+    "npz": (lambda: saved("t.npz", lambda name: np.savez(name, x=ROWS[:, 0], y=ROWS[:, 1], z=ROWS)), "x", "y"),
+    "parquet": (
+        lambda: saved(
+            "t.parquet",
+            lambda name: parquet.write_table(pa.table({"x": ROWS[:, 0], "y": ROWS[:, 1], "s": ["a"] * 80}), name),
+        ),
+        "x",
+        "y",
+    ),
+}
+
+
+class TestMixture:
+    def test_three_branches(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["mixture", "branches", "--components=9", "--at=0.8"]) == 0
+        said = capsys.readouterr().out
+        assert "9 components, context = 0.8" in said
+        region = re.search(r"^  90 % region +(.*?)   ", said, re.MULTILINE)
+        assert region
+        assert region[1].count(" to ") == 3  # one interval for each branch
+        assert start("mixture.html")["command"] == "jointlaw mixture branches --components=9 --seed=0"
+
+    @pytest.mark.parametrize("kind", TABLES)
+    def test_two_columns(self, kind: str) -> None:
+        make, context, target = TABLES[kind]
+        words = [f"--context={context}", f"--target={target}", "--at=0.5"]
+        assert main(["mixture", make(), *words, "--components=4"]) == 0
+        data = start("mixture.html")
+        assert data["names"] == [context, target]
+        np.testing.assert_allclose(data["points"], ROWS[:, :2], atol=1e-5)
+
+    def test_two_columns_need_no_names_and_the_criterion_chooses(self, capsys: pytest.CaptureFixture[str]) -> None:
+        np.savetxt("two.csv", np.random.default_rng(0).normal(size=(100, 2)), delimiter=",")
+        assert main(["mixture", "two.csv"]) == 0
+        assert "1 components" in capsys.readouterr().out
+        assert start("mixture.html")["names"] == ["1", "2"]
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["nowhere.csv"], "Check the path"),
+            (["t.csv"], "expected --context to name a column"),
+            (["t.csv", "--context=x", "--target=other"], "one of x, y, word"),
+            (["t.csv", "--context=x", "--target=word"], "found 'two' in row 2"),
+            (["t.csv", "--context=x", "--target=y"], "found '' in row 1"),
+            (["t.txt"], "another kind of file"),
+            (["broken.npy"], "Save it again"),
+            (["branches", "--components=0"], "components"),
+            (["branches", "--at=.inf"], "finite"),
+            (["branches", "--out=page.pdf"], "a .html file"),
+        ],
+    )
+    def test_mistakes_write_nothing(self, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+        Path("t.csv").write_text("x,y,word\n1,,1\n2,2,two\n", encoding="utf-8")
+        Path("t.txt").write_text("1 2\n", encoding="utf-8")
+        Path("broken.npy").write_bytes(b"nonsense")
+        before = sorted(Path().iterdir())
+        assert failed(["mixture", *words]) == 2
+        found = capsys.readouterr().err
+        assert said in found
+        assert "Traceback" not in found
+        assert sorted(Path().iterdir()) == before
