@@ -87,13 +87,14 @@ const Law = (() => {
 
   /** Activity, mass at zero, mean, variance and Renyi's entropy (nats) of a law. */
   function figures({ p, loc, scale }) {
-    const m = loc / scale, nodes = truncatedNodes(p, m), total = sum(nodes, () => 1);
-    const logActive = logCdf(p, m), logSilent = logCdf(p, -m);
+    const m = loc / scale, logActive = logCdf(p, m), logSilent = logCdf(p, -m);
     const active = Math.exp(logActive), silent = Math.exp(logSilent);
+    if (active === 0) return { activity: 0, zero: 1, mean: 0, loc, scale, variance: 0, entropy: 0 }; // even |m|^p may overflow
+    const nodes = truncatedNodes(p, m), total = sum(nodes, () => 1);
     const mean = (active * scale * sum(nodes, ([y]) => y)) / total;
     const spread = sum(nodes, ([y]) => (scale * y - mean) ** 2) / total;
     const inside = sum(nodes, ([, , exponent]) => exponent) / total + Math.log(total) + Math.log(scale);
-    const binary = -(active && active * logActive) - (silent && silent * logSilent);
+    const binary = -active * logActive - (silent && silent * logSilent);
     return {
       activity: active, zero: silent, mean, loc, scale,
       variance: active * spread + silent * mean ** 2,

@@ -97,7 +97,8 @@ const LawCharts = (() => {
   }
 
   function drawCourse(laws) {
-    const low = Math.min(-4, ...laws.map(({ law }) => law.loc)), high = Math.max(4, ...laws.map(({ law }) => law.loc));
+    const modes = laws.map(({ law }) => 1.08 * law.loc); // room for the dot
+    const low = Math.min(-4, ...modes), high = Math.max(4, ...modes);
     const curves = laws.map(({ setting }) => course(setting.p, setting.scale, low, high));
     for (const what of ["activity", "mean", "variance", "entropy"]) {
       const values = curves.map((curve) => curve.map(([loc, figures]) => [loc, figures[what]]));
