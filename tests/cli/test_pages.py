@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,9 @@ class TestMixture:
         data = start("mixture.html")
         assert data["names"] == [context, target]
         np.testing.assert_allclose(data["points"], ROWS[:, :2], atol=1e-5)
+        program, *words = shlex.split(f"{data['command']} --at=0.5 --out=again.html")
+        assert (program, main(words)) == ("jointlaw", 0)
+        assert start("again.html") == data
 
     def test_two_columns_need_no_names_and_the_criterion_chooses(self, capsys: pytest.CaptureFixture[str]) -> None:
         np.savetxt("two.csv", np.random.default_rng(0).normal(size=(100, 2)), delimiter=",")
