@@ -1,12 +1,17 @@
 """Recipes that maximise a joint likelihood of context and target (Huang 2026)."""
 
-from jointlaw.densities._kernels import RBF
+from typing import Literal
+
+from jointlaw.banks import Particles
+from jointlaw.densities._kernels import RBF, Linear
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
 from jointlaw.densities._prototypes import Prototypes
 from jointlaw.densities._scales import LearnedScale
-from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives._smc import SMCGMJE
+from jointlaw.training.recipes._contrastive import Resampling
 from jointlaw.training.recipes._method import Method, projector
 
 
@@ -22,8 +27,21 @@ def primal_gje(*, alignment: float = 1.0, entropy: float = 1.0, width: int = 128
     return Method(PrimalGJE(alignment=alignment, entropy=entropy), projector(width, hidden))
 
 
-def dual_gje(
+def primal_hsic(*, dependence: float = 10.0, entropy: float = 1.0, width: int = 128, hidden: int | None = 512) -> Method:
+    """Primal HSIC: views depend on each other as much as they can, by kernels, and each fills the sphere.
+
+    Args:
+        dependence: weight of the views' dependence; beyond about 20 embeddings fall into a few tight clusters.
+        entropy: weight of the views' own entropies.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    return Method(PrimalHSIC(dependence=dependence, entropy=entropy), projector(width, hidden))
+
+
+def dual_gje(  # noqa: PLR0913 (a recipe's signature is its command line)
     *,
+    kernel: Literal["rbf", "linear"] = "rbf",
     length: float = 1.5,
     noise: float = 0.1,
     features: int | None = None,
@@ -35,7 +53,8 @@ def dual_gje(
     """Dual GJE: a moving-average network's embeddings are a Gaussian process of the context.
 
     Args:
-        length: length scale of the RBF kernel, in embedding units (embeddings are unit vectors).
+        kernel: smooth functions of the context (rbf), or linear ones, whose loss is the primal likelihood.
+        length: length scale of the kernel, in embedding units (embeddings are unit vectors).
         noise: variance of the targets about the process.
         features: number of random Fourier features (default: the exact process, without any).
         momentum: how much of the moving-average network remains at each step, in [0, 1).
@@ -43,6 +62,9 @@ def dual_gje(
         hidden: width of the projector's hidden layers.
         seed: determines the random Fourier features.
     """
+    if kernel == "linear":
+        process = GaussianProcess(width, width, Linear(length**-2, learned=False), noise, learned=False)
+        return Method(DualGJE(process), projector(width, hidden), momentum)
     kernel = RBF(length, learned=False)
     process: GaussianProcess | FourierProcess = (
         GaussianProcess(width, width, kernel, noise, learned=False)
@@ -91,6 +113,46 @@ def gmje_mdn(
     """
     density = MixtureDensityNetwork(width, width, components, hidden=(256, 256))
     return Method(ConditionalGMJE(density, guard=guard, entropy=entropy, sphere=sphere), projector(width, hidden))
+
+
+def smc_gmje_joint(  # noqa: PLR0913 (a recipe's signature is its command line)
+    *,
+    bank: int = 256,
+    resampling: Resampling = "systematic",
+    threshold: float = 1.0,
+    tempering: float = 1.0,
+    oldest: int | None = None,
+    entropy: float = 1.0,
+    sphere: bool = True,
+    width: int = 128,
+    hidden: int | None = 512,
+    seed: int = 0,
+) -> Method:
+    """SMC-GMJE, general: pairs are likely under a set of past pairs as particles, in a learned metric.
+
+    Args:
+        bank: number of particles, each a pair of views.
+        resampling: the method of drawing particles in proportion to their weights.
+        threshold: resample when the effective sample size falls below this share of the bank; 1 is every step.
+        tempering: power to which the likelihood of the pairs is raised in the particles' weights, in [0, 1].
+        oldest: steps that a particle may stay in the bank (default: no limit).
+        entropy: weight of the views' entropies.
+        sphere: whether embeddings are unit vectors.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+        seed: determines which particles are resampled.
+    """
+    particles = Particles(
+        bank,
+        2 * width,
+        temperature=1.0,  # the metric has the scale
+        resampling=resampling,
+        threshold=threshold,
+        tempering=tempering,
+        oldest=oldest,
+        seed=seed,
+    )
+    return Method(SMCGMJE(particles, entropy=entropy, sphere=sphere), projector(width, hidden))
 
 
 def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512) -> Method:
