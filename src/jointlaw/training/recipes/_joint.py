@@ -27,7 +27,9 @@ def primal_gje(*, alignment: float = 1.0, entropy: float = 1.0, width: int = 128
     return Method(PrimalGJE(alignment=alignment, entropy=entropy), projector(width, hidden))
 
 
-def primal_hsic(*, dependence: float = 10.0, entropy: float = 1.0, width: int = 128, hidden: int | None = 512) -> Method:
+def primal_hsic(
+    *, dependence: float = 10.0, entropy: float = 1.0, width: int = 128, hidden: int | None = 512
+) -> Method:
     """Primal HSIC: views depend on each other as much as they can, by kernels, and each fills the sphere.
 
     Args:
