@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jointlaw import _check as check
 from jointlaw.banks import Particles
 from jointlaw.densities._kernels import RBF, Linear
 from jointlaw.densities._network import MixtureDensityNetwork
@@ -44,7 +45,7 @@ def primal_hsic(
 def dual_gje(  # noqa: PLR0913 (a recipe's signature is its command line)
     *,
     kernel: Literal["rbf", "linear"] = "rbf",
-    length: float = 1.5,
+    length: float | None = None,
     noise: float = 0.1,
     features: int | None = None,
     momentum: float = 0.99,
@@ -55,23 +56,20 @@ def dual_gje(  # noqa: PLR0913 (a recipe's signature is its command line)
     """Dual GJE: a moving-average network's embeddings are a Gaussian process of the context.
 
     Args:
-        kernel: smooth functions of the context (rbf), or linear ones, whose loss is the primal likelihood.
-        length: length scale of the kernel, in embedding units (embeddings are unit vectors).
+        kernel: of smooth functions (rbf), or of linear ones (linear), with which the loss is that of a single Gaussian.
+        length: length scale of the kernel, in embedding units (embeddings are unit vectors; default: 1.5 for rbf, 4 for
+            linear, which divides contexts by it). A linear kernel of length 1 lets embeddings draw together.
         noise: variance of the targets about the process.
-        features: number of random Fourier features (default: the exact process, without any).
+        features: number of random Fourier features, which rbf alone has (default: the exact process, without any).
         momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
         seed: determines the random Fourier features.
     """
-    if kernel == "linear":
-        process = GaussianProcess(width, width, Linear(length**-2, learned=False), noise, learned=False)
-        return Method(DualGJE(process), projector(width, hidden), momentum)
-    kernel = RBF(length, learned=False)
-    process: GaussianProcess | FourierProcess = (
-        GaussianProcess(width, width, kernel, noise, learned=False)
-        if features is None
-        else FourierProcess(width, width, kernel, features, noise, learned=False, seed=seed)
+    process = (
+        _linear_process(width, 4.0 if length is None else length, noise, features)
+        if kernel == "linear"
+        else _smooth_process(width, 1.5 if length is None else length, noise, features, seed)
     )
     return Method(DualGJE(process), projector(width, hidden), momentum)
 
@@ -166,3 +164,22 @@ def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512)
         hidden: width of the projector's hidden layers.
     """
     return Method(NaiveGJE(ridge), projector(width, hidden))
+
+
+def _smooth_process(
+    width: int, length: float, noise: float, features: int | None, seed: int
+) -> GaussianProcess | FourierProcess:
+    kernel = RBF(length, learned=False)
+    if features is None:
+        return GaussianProcess(width, width, kernel, noise, learned=False)
+    return FourierProcess(width, width, kernel, features, noise, learned=False, seed=seed)
+
+
+def _linear_process(width: int, length: float, noise: float, features: int | None) -> GaussianProcess:
+    if features is not None:
+        raise ValueError(
+            f"dual-gje: expected no random features with a linear kernel, found features={features}. Leave them out: "
+            "they estimate kernels of differences."
+        )
+    check.positive("dual-gje", length=length)
+    return GaussianProcess(width, width, Linear(length**-2, learned=False), noise, learned=False)
