@@ -14,7 +14,7 @@ from jointlaw.networks import ConvEncoder
 from jointlaw.objectives import SMCGMJE, DualGJE
 from jointlaw.training._learner import Learner
 from jointlaw.training.recipes import GROUPS, RECIPES, Method, dual_gje, primal_hsic, smc_gmje_joint
-from jointlaw.types import Views
+from jointlaw.types import Embeddings, Views
 
 NAMES = [name for name in RECIPES if name != "compose"]
 CASES = {name: RECIPES[name] for name in NAMES} | {"dual-gje, linear": partial(RECIPES["dual-gje"], kernel="linear")}
@@ -108,6 +108,21 @@ def test_joint_particles_are_pairs_under_a_metric_that_fills_the_sphere() -> Non
     assert isinstance(objective, SMCGMJE)
     assert (objective.bank.size, objective.bank.dim) == (10, 16)
     torch.testing.assert_close(objective.scale()[0], torch.eye(16) / 8**0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "remembers"), [({}, True), ({"tempering": 1.0}, False)], ids=["default", "published"]
+)
+def test_joint_particles_outlive_a_batch_only_if_their_likelihood_is_tempered(
+    options: dict[str, float], remembers: bool
+) -> None:
+    objective = smc_gmje_joint(bank=128, **options).objective
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        z = torch.randn(2, 32, 128, generator=generator)
+        objective.update(Embeddings(z, z))
+    survival = float(objective.statistics["survival"])
+    assert survival > 0.3 if remembers else survival == 0
 
 
 def test_groups_hold_every_recipe_once() -> None:
