@@ -28,12 +28,11 @@ def primal_gje(*, alignment: float = 1.0, entropy: float = 1.0, width: int = 128
     return Method(PrimalGJE(alignment=alignment, entropy=entropy), projector(width, hidden))
 
 
-def primal_hsic(*, dependence: float = 20.0, entropy: float = 1.0, width: int = 32, hidden: int | None = 512) -> Method:
+def primal_hsic(*, dependence: float = 15.0, entropy: float = 1.0, width: int = 32, hidden: int | None = 512) -> Method:
     """Primal HSIC: views depend on each other as much as they can, by kernels, and each fills the sphere.
 
     Args:
-        dependence: weight of the views' dependence. At two or three times as much embeddings fall into a few tight
-            clusters, at a width of 16 sooner.
+        dependence: weight of the views' dependence. At about twice as much embeddings fall into a few tight clusters.
         entropy: weight of the views' own entropies.
         width: embedding width D. Keep it small: in many dimensions unit vectors are all equally far apart, and kernels
             see no dependence before embeddings cluster.
