@@ -13,11 +13,16 @@ import io
 import logging
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jointlaw.runs import Run, RunSettings, Setup
-from jointlaw.training.recipes import RECIPES
+from jointlaw.training.recipes import RECIPES, Method, dual_gje
+
+METHODS: dict[str, Callable[..., Method]] = {name: recipe for name, recipe in RECIPES.items() if name != "compose"}
+METHODS["dual-gje-linear"] = partial(dual_gje, kernel="linear")
 
 KEYS = (
     "probe.backbone.accuracy",
@@ -34,7 +39,7 @@ def measure(setup: Setup, name: str) -> tuple[list[float], str]:
     with tempfile.TemporaryDirectory() as folder:
         here = replace(setup, run=replace(setup.run, folder=Path(folder) / "run", report=False))
         with contextlib.redirect_stdout(io.StringIO()):  # its progress lines would cut the table up
-            run = Run.new(name, here).train()
+            run = Run.new(METHODS[name], here).train()
         run.judge()
         figures = run.workspace.read_results()
     said = [note.split(".")[0] for note in run.notes if note.startswith("Collapse")]
@@ -43,10 +48,9 @@ def measure(setup: Setup, name: str) -> tuple[list[float], str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = [name for name in RECIPES if name != "compose"]
     parser.add_argument("--data", default="digits")
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--recipes", nargs="+", choices=known, default=known)
+    parser.add_argument("--recipes", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

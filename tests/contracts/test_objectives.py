@@ -16,6 +16,7 @@ from jointlaw.densities import (
     FourierProcess,
     GaussianProcess,
     LearnedScale,
+    Linear,
     MixtureDensityNetwork,
     MovingScale,
     Prototypes,
@@ -111,6 +112,9 @@ OBJECTIVES: dict[str, Case] = {
     "primal GJE": Case(PrimalGJE, {"alignment": 1.0, "entropy": 1.0}, moves=False),
     "primal HSIC": Case(PrimalHSIC, {"dependence": 10.0, "entropy": 1.0}, moves=False),
     "dual GJE": Case(lambda: DualGJE(GaussianProcess(64, 64, RBF(1.5))), {"likelihood": 1.0}, moves=False),
+    "dual GJE, linear": Case(
+        lambda: DualGJE(GaussianProcess(64, 64, Linear(1 / 16))), {"likelihood": 1.0}, moves=False
+    ),
     "dual GJE by features": Case(
         lambda: DualGJE(FourierProcess(64, 64, RBF(1.5), features=40)), {"likelihood": 1.0}, moves=False
     ),

@@ -15,13 +15,14 @@ B, DIM, K = 20, 3, 5
 COMPILED = """
 import torch
 from jointlaw.banks import Particles
-from jointlaw.densities import RBF, FourierProcess, GaussianProcess, MixtureDensityNetwork, Prototypes
+from jointlaw.densities import RBF, FourierProcess, GaussianProcess, Linear, MixtureDensityNetwork, Prototypes
 from jointlaw.objectives import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.objectives import GMJE, ConditionalGMJE
 from jointlaw.objectives import SMCGMJE
 from jointlaw.types import Embeddings
 
-duals = DualGJE(GaussianProcess(6, 6, RBF(1.5))), DualGJE(FourierProcess(6, 6, RBF(1.5), features=8))
+processes = *(GaussianProcess(6, 6, k) for k in (RBF(1.5), Linear())), FourierProcess(6, 6, RBF(1.5), features=8)
+duals = [DualGJE(process) for process in processes]
 mixtures = GMJE(Prototypes(12, 4, split=6)), ConditionalGMJE(MixtureDensityNetwork(6, 6, 3))
 for objective in (PrimalGJE(), PrimalHSIC(), NaiveGJE(), *duals, *mixtures, SMCGMJE(Particles(24, 12, 1.0))):
     torch._dynamo.reset()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from jointlaw.evaluation import FIGURES
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.report import Absent, Contents, FigureTable, Page, Picture, Section, Tile, run_page, tiled
 
@@ -105,6 +106,16 @@ def test_a_section_for_the_bank_stands_only_where_there_is_one(complete: Content
     for name, curve in (("without", {}), ("with", {"train/age": [(0.0, 1.0), (1.0, 2.0)]})):
         run_page(replace(complete, history={**complete.history, **curve})).write(tmp_path / name)
         assert ('id="bank"' in (tmp_path / name).read_text()) == (name == "with")
+
+
+def test_a_section_on_both_forms_of_a_loss_stands_only_where_there_are_two(complete: Contents) -> None:
+    keys = [key for key in FIGURES if key.startswith("duality.")]
+    forms = dict.fromkeys(keys, 1.5) | {"duality.joint.loss.units": 1.0}
+    page = run_page(replace(complete, figures={**complete.figures, **forms}))
+    (table,) = next(section for section in page.sections if section.name == "duality").tables
+    assert table.rows[0] == ["data term, target given context", "1.500000000", "1.500000000", "0.0e+00"]
+    assert table.rows[-1] == ["loss, joint embeddings", "1.500000000", "1.000000000", "3.3e-01"]
+    assert all(section.name != "duality" for section in run_page(complete).sections)
 
 
 def test_names_that_are_no_valid_text_do_not_stop_the_report(complete: Contents, tmp_path: Path) -> None:

@@ -54,6 +54,24 @@ def _few_shot(count: str) -> Figure:
     return Figure(f"linear probe of the backbone, {labels}", "%", "{:.1f}", meaning)
 
 
+def _duality() -> dict[str, Figure]:
+    """The terms of a linear Gaussian process's loss, and their sum, in both its forms."""
+    of = {"conditional": "target given context", "joint": "joint embeddings"}
+    terms = {"data": "data term", "volume": "log-determinant", "loss": "loss"}
+    forms = {"samples": ("dual", "pairs of samples"), "units": ("primal", "pairs of units")}
+    return {
+        f"duality.{a}.{b}.{c}": Figure(
+            f"{terms[b]}, {of[a]}, {forms[c][0]}",
+            "nats",
+            "{:.6f}",
+            f"Of the linear process, per held-out sample, from a matrix over {forms[c][1]}.",
+        )
+        for a in of
+        for b in terms
+        for c in forms
+    }
+
+
 FIGURES: dict[str, Figure] = {
     "sparsity.l0_expected": Figure(
         "planned activity", "%", "{:.2f}", "Share of the units that the law lets be active in an embedding."
@@ -141,6 +159,7 @@ FIGURES: dict[str, Figure] = {
     "decoder.explained": Figure(
         "variance that decoding explains", "%", "{:.1f}", "Of the pixels of held-out images about the mean image."
     ),
+    **_duality(),
     "density.kept": Figure("variance kept", "%", "{:.1f}", "Share of the variance that the principal components keep."),
     "density.nll": Figure(
         "negative log-likelihood", "nats", "{:.3f}", "Of the target given a view, mean over held-out pairs."

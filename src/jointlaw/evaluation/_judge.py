@@ -10,6 +10,7 @@ from torch import Tensor
 from jointlaw.data import Data
 from jointlaw.evaluation import _probes as probes
 from jointlaw.evaluation import _sparsity as sparsity
+from jointlaw.evaluation._duality import duality_figures
 from jointlaw.evaluation._embed import Embedder
 from jointlaw.evaluation._figures import PROBES
 from jointlaw.evaluation._geometry import alignment, uniformity
@@ -20,8 +21,8 @@ from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.training._collapse import planned_activity
 from jointlaw.training._health import health, health_figures, symptoms
 
-UNIFORMITY_ROWS = 2_000
-"""Held-out samples whose pairs uniformity looks at: the cost grows with their square."""
+PAIRED_ROWS = 2_000
+"""Held-out samples of whose pairs there is a matrix, as for uniformity: the cost grows with their square."""
 
 DEAD_UNITS_ROWS = 5_000
 """A unit that is silent in this many embeddings is called dead; fewer would call rare units dead."""
@@ -50,9 +51,10 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     Sparsity, dependence, entropy (mean over units, nats) and the distance to the law are measured on held-out samples
     in views drawn as in training, repeated until there are 5,000 of them; RankMe on clean held-out samples. Alignment
     is that of two drawn views of each held-out sample, uniformity that of up to 2,000 clean ones, both of the
-    projector. A unit is dead if it is zero for all these drawn views and, where fewer than 5,000 samples are held out,
-    for those of the training samples, too. Probes learn on clean samples of ``probe.probe`` and are judged on
-    ``probe.held_out``.
+    projector. A dual objective with a linear kernel is computed in its primal form, too, on two drawn views of up to
+    2,000 held-out samples. A unit is dead if it is zero for all these drawn views and, where fewer than 5,000 samples
+    are held out, for those of the training samples, too. Probes learn on clean samples of ``probe.probe`` and are
+    judged on ``probe.held_out``.
 
     Args:
         embedder: the trained learner with its views; its batch is also the batch size of the distance to the law.
@@ -73,6 +75,7 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     awake = drawn.embeddings
     if len(data.held_out) < DEAD_UNITS_ROWS:
         awake = torch.cat([awake, embedder.drawn(data.train, seed).embeddings])
+    pairs = _two_views(drawn)
     figures: dict[str, float | None] = {
         "sparsity.l0": sparsity.l0(drawn.embeddings),
         "sparsity.l0_clean": sparsity.l0(clean.embeddings),
@@ -82,11 +85,13 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
         "rankme.backbone": rankme(clean.features),
         "rankme.projector": rankme(clean.embeddings),
         "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
-        "alignment": _alignment(drawn),
-        "uniformity": uniformity(_some(clean.embeddings, UNIFORMITY_ROWS)),
+        "alignment": None if pairs is None else alignment(*pairs),
+        "uniformity": uniformity(_some(clean.embeddings, PAIRED_ROWS)),
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
     figures |= law_figures(learner.objective.matcher, drawn, embedder.batch)
+    if pairs is not None:
+        figures |= duality_figures(learner.objective, *(_some(view, PAIRED_ROWS) for view in pairs))
     found, notes = probe_figures(embedder, probe, seed)
     signs = health(clean.features, clean.embeddings, planned_activity(learner.objective))
     figures |= health_figures(signs, learner.limits)
@@ -148,15 +153,15 @@ def _finite_mean(values: Tensor) -> float | None:
     return None if math.isnan(mean) else mean
 
 
-def _alignment(drawn: Table) -> float | None:
-    """Alignment of two drawn views of each sample; None where there is only one view."""
+def _two_views(drawn: Table) -> tuple[Tensor, Tensor] | None:
+    """Embeddings ``[N, D]`` of two drawn views of each sample; None where there is only one view."""
     order = drawn.index.argsort(stable=True)
     counts = drawn.index.bincount()
     counts = counts[counts > 0]
     if counts.min() < 2:
         return None
     first = counts.cumsum(0) - counts  # where each sample's rows begin
-    return alignment(drawn.embeddings[order[first]], drawn.embeddings[order[first + 1]])
+    return drawn.embeddings[order[first]], drawn.embeddings[order[first + 1]]
 
 
 def _some(rows: Tensor, most: int) -> Tensor:

@@ -202,12 +202,14 @@ class DualGJE(Objective):
         """Scale to unit length, where the embeddings live on the sphere."""
         return unit(z) if self.sphere else z
 
+    def scaled(self, target: Tensor) -> Tensor:
+        """Embeddings as the process sees them as targets: times sqrt D, where they live on the sphere."""
+        return target * math.sqrt(target.shape[-1]) if self.sphere else target
+
     def forward(self, z: Embeddings) -> Outcome:
         """Judge projector outputs ``[V, B, D]`` of V >= 2 views."""
         check.views("DualGJE", z.context, least=2)
-        context, target = self.activate(z.context), self.activate(z.target.detach())
-        if self.sphere:
-            target = target * math.sqrt(target.shape[-1])
+        context, target = self.activate(z.context), self.scaled(self.activate(z.target.detach()))
         context, target = gather(context, dim=1), gather(target, dim=1)
         first, second = torch.tensor(list(permutations(range(len(context)), 2)), device=context.device).T
         likelihood = self.process.dual_loss(context[first], target[second]) / context.shape[1]  # [V (V - 1)]

@@ -9,7 +9,7 @@ from jointlaw.report._contents import Contents
 from jointlaw.report._neighbourhood import draw_map
 from jointlaw.report._page import Page
 from jointlaw.report._strips import strips
-from jointlaw.report._tables import figure_table, probe_table, tiles
+from jointlaw.report._tables import duality_table, figure_table, probe_table, tiles
 
 
 def run_page(contents: Contents) -> Page:
@@ -37,6 +37,7 @@ def run_page(contents: Contents) -> Page:
             ),
             [charts.spectrum, draw_map],
         ),
+        *_duality(contents),
         _neighbours(contents),
         _probes(contents),
     ]
@@ -72,6 +73,17 @@ def _over_the_run(contents: Contents) -> list[Section]:
 def _made(contents: Contents, section: Section, plots: Sequence[Callable[[Contents], Chart | Absent]]) -> Section:
     """The section with its plots."""
     return Section(section.name, section.title, section.introduction, [plot(contents) for plot in plots])
+
+
+def _duality(contents: Contents) -> list[Section]:
+    """The section on a loss that has two forms; none for other runs."""
+    table = duality_table(contents)
+    words = (
+        "With a linear kernel the loss over pairs of samples is one over pairs of units, that of a single Gaussian. "
+        "Each term in both forms, on two views of held-out samples, in float64: of the target given the context it is "
+        "the loss of the run; of joint embeddings, which are context and target at once, the primal likelihood."
+    )
+    return [] if table is None else [Section("duality", "Dual and primal", words, [table])]
 
 
 def _neighbours(contents: Contents) -> Section:

@@ -42,6 +42,19 @@ def probe_table(contents: Contents) -> FigureTable | None:
     return FigureTable("Probe accuracies", ["classifier", "accuracy"], rows, bars=list(found.values()))
 
 
+def duality_table(contents: Contents) -> FigureTable | None:
+    """Dual and primal form of a linear Gaussian process's loss, side by side; None where the run has no such loss."""
+    rows = []
+    for key in (key for key in FIGURES if key.startswith("duality.") and key.endswith(".samples")):
+        dual, primal = contents.figure(key), contents.figure(key.removesuffix("samples") + "units")
+        if dual is None or primal is None:
+            return None
+        gap = abs(dual - primal) / (max(abs(dual), abs(primal)) or 1.0)
+        rows.append([FIGURES[key].name.removesuffix(", dual"), f"{dual:.9f}", f"{primal:.9f}", f"{gap:.1e}"])
+    columns = ["nats per sample", "over samples (dual)", "over units (primal)", "relative difference"]
+    return FigureTable("Dual and primal form of the loss", columns, rows)
+
+
 def tiles(contents: Contents) -> list[Tile]:
     """The headline: planned against measured activity first, then whatever the run has figures for."""
     planned = contents.planned_activity

@@ -8,14 +8,23 @@ recipes by what they do, `RECIPES` by name; in Python, options are bound by ``fu
 (64, 0.1)
 
 To match a law: `rectified_lpjepa`, `rectified_lpjepa_paper`, `lejepa`, `vicreg`, `nvicreg`. To contrast: `simclr`,
-`ncl`, `moco`, `smc_gmje`. To predict: `byol`, `jepa`, `swav`. To maximise a joint likelihood: `primal_gje`, `dual_gje`,
-`gmje`, `gmje_mdn`, and `naive_gje`, which collapses to show it. `compose` puts anything together.
+`ncl`, `moco`, `smc_gmje`. To predict: `byol`, `jepa`, `swav`. To maximise a joint likelihood: `primal_gje`,
+`primal_hsic`, `dual_gje`, `gmje`, `gmje_mdn`, `smc_gmje_joint`, and `naive_gje`, which collapses to show it. `compose`
+puts anything together.
 """
 
 from collections.abc import Callable
 
 from jointlaw.training.recipes._contrastive import moco, ncl, simclr, smc_gmje
-from jointlaw.training.recipes._joint import dual_gje, gmje, gmje_mdn, naive_gje, primal_gje
+from jointlaw.training.recipes._joint import (
+    dual_gje,
+    gmje,
+    gmje_mdn,
+    naive_gje,
+    primal_gje,
+    primal_hsic,
+    smc_gmje_joint,
+)
 from jointlaw.training.recipes._laws import compose, rectified_lpjepa, rectified_lpjepa_paper
 from jointlaw.training.recipes._method import Method
 from jointlaw.training.recipes._moments import lejepa, nvicreg, vicreg
@@ -37,10 +46,12 @@ __all__ = [
     "ncl",
     "nvicreg",
     "primal_gje",
+    "primal_hsic",
     "rectified_lpjepa",
     "rectified_lpjepa_paper",
     "simclr",
     "smc_gmje",
+    "smc_gmje_joint",
     "swav",
     "vicreg",
 ]
@@ -57,9 +68,11 @@ GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
     "predict": {"byol": byol, "jepa": jepa, "swav": swav},
     "maximise a joint likelihood": {
         "primal-gje": primal_gje,
+        "primal-hsic": primal_hsic,
         "dual-gje": dual_gje,
         "gmje": gmje,
         "gmje-mdn": gmje_mdn,
+        "smc-gmje-joint": smc_gmje_joint,
         "naive-gje": naive_gje,
     },
     "put anything together": {"compose": compose},

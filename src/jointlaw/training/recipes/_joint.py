@@ -1,12 +1,18 @@
 """Recipes that maximise a joint likelihood of context and target (Huang 2026)."""
 
-from jointlaw.densities._kernels import RBF
+from typing import Literal
+
+from jointlaw import _check as check
+from jointlaw.banks import Particles
+from jointlaw.densities._kernels import RBF, Linear
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
 from jointlaw.densities._prototypes import Prototypes
 from jointlaw.densities._scales import LearnedScale
-from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE
+from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
+from jointlaw.objectives._smc import SMCGMJE
+from jointlaw.training.recipes._contrastive import Resampling
 from jointlaw.training.recipes._method import Method, projector
 
 
@@ -22,9 +28,23 @@ def primal_gje(*, alignment: float = 1.0, entropy: float = 1.0, width: int = 128
     return Method(PrimalGJE(alignment=alignment, entropy=entropy), projector(width, hidden))
 
 
-def dual_gje(
+def primal_hsic(*, dependence: float = 15.0, entropy: float = 1.0, width: int = 32, hidden: int | None = 512) -> Method:
+    """Primal HSIC: views depend on each other as much as they can, by kernels, and each fills the sphere.
+
+    Args:
+        dependence: weight of the views' dependence. At about twice as much embeddings fall into a few tight clusters.
+        entropy: weight of the views' own entropies.
+        width: embedding width D. Keep it small: in many dimensions unit vectors are all equally far apart, and kernels
+            see no dependence before embeddings cluster.
+        hidden: width of the projector's hidden layers.
+    """
+    return Method(PrimalHSIC(dependence=dependence, entropy=entropy), projector(width, hidden))
+
+
+def dual_gje(  # noqa: PLR0913 (a recipe's signature is its command line)
     *,
-    length: float = 1.5,
+    kernel: Literal["rbf", "linear"] = "rbf",
+    length: float | None = None,
     noise: float = 0.1,
     features: int | None = None,
     momentum: float = 0.99,
@@ -35,19 +55,20 @@ def dual_gje(
     """Dual GJE: a moving-average network's embeddings are a Gaussian process of the context.
 
     Args:
-        length: length scale of the RBF kernel, in embedding units (embeddings are unit vectors).
+        kernel: of smooth functions (rbf), or of linear ones (linear), with which the loss is that of a single Gaussian.
+        length: length scale of the kernel, in embedding units (embeddings are unit vectors; default: 1.5 for rbf, 4 for
+            linear, which divides contexts by it). A linear kernel of length 1 lets embeddings draw together.
         noise: variance of the targets about the process.
-        features: number of random Fourier features (default: the exact process, without any).
+        features: number of random Fourier features, which rbf alone has (default: the exact process, without any).
         momentum: how much of the moving-average network remains at each step, in [0, 1).
         width: embedding width D.
         hidden: width of the projector's hidden layers.
         seed: determines the random Fourier features.
     """
-    kernel = RBF(length, learned=False)
-    process: GaussianProcess | FourierProcess = (
-        GaussianProcess(width, width, kernel, noise, learned=False)
-        if features is None
-        else FourierProcess(width, width, kernel, features, noise, learned=False, seed=seed)
+    process = (
+        _linear_process(width, 4.0 if length is None else length, noise, features)
+        if kernel == "linear"
+        else _smooth_process(width, 1.5 if length is None else length, noise, features, seed)
     )
     return Method(DualGJE(process), projector(width, hidden), momentum)
 
@@ -93,6 +114,48 @@ def gmje_mdn(
     return Method(ConditionalGMJE(density, guard=guard, entropy=entropy, sphere=sphere), projector(width, hidden))
 
 
+def smc_gmje_joint(  # noqa: PLR0913 (a recipe's signature is its command line)
+    *,
+    bank: int = 1024,
+    resampling: Resampling = "systematic",
+    threshold: float = 1.0,
+    tempering: float = 0.01,
+    oldest: int | None = None,
+    entropy: float = 1.0,
+    sphere: bool = True,
+    width: int = 128,
+    hidden: int | None = 512,
+    seed: int = 0,
+) -> Method:
+    """SMC-GMJE, general: pairs are likely under a set of past pairs as particles, in a learned metric.
+
+    Args:
+        bank: number of particles, each a pair of views; a batch brings two or more for each sample.
+        resampling: the method of drawing particles in proportion to their weights.
+        threshold: resample when the effective sample size falls below this share of the bank; 1 is every step.
+        tempering: power to which the likelihood of the pairs is raised in the particles' weights, in [0, 1]. At 1, as
+            published, only the newest batch is remembered: in so many dimensions a pair is far likelier about itself
+            than about any other.
+        oldest: steps that a particle may stay in the bank (default: no limit).
+        entropy: weight of the views' entropies.
+        sphere: whether embeddings are unit vectors.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+        seed: determines which particles are resampled.
+    """
+    particles = Particles(
+        bank,
+        2 * width,
+        temperature=1.0,  # the metric has the scale
+        resampling=resampling,
+        threshold=threshold,
+        tempering=tempering,
+        oldest=oldest,
+        seed=seed,
+    )
+    return Method(SMCGMJE(particles, entropy=entropy, sphere=sphere), projector(width, hidden))
+
+
 def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512) -> Method:
     """A demonstration that collapses: the joint likelihood with the batch's own covariance (the trace trap).
 
@@ -102,3 +165,22 @@ def naive_gje(*, ridge: float = 1e-6, width: int = 64, hidden: int | None = 512)
         hidden: width of the projector's hidden layers.
     """
     return Method(NaiveGJE(ridge), projector(width, hidden))
+
+
+def _smooth_process(
+    width: int, length: float, noise: float, features: int | None, seed: int
+) -> GaussianProcess | FourierProcess:
+    kernel = RBF(length, learned=False)
+    if features is None:
+        return GaussianProcess(width, width, kernel, noise, learned=False)
+    return FourierProcess(width, width, kernel, features, noise, learned=False, seed=seed)
+
+
+def _linear_process(width: int, length: float, noise: float, features: int | None) -> GaussianProcess:
+    if features is not None:
+        raise ValueError(
+            f"dual-gje: expected no random features with a linear kernel, found features={features}. Leave them out: "
+            "they estimate kernels of differences."
+        )
+    check.positive("dual-gje", length=length)
+    return GaussianProcess(width, width, Linear(length**-2, learned=False), noise, learned=False)
