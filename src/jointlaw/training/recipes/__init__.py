@@ -9,13 +9,13 @@ recipes by what they do, `RECIPES` by name; in Python, options are bound by ``fu
 
 To match a law: `rectified_lpjepa`, `rectified_lpjepa_paper`, `lejepa`, `vicreg`, `nvicreg`. To contrast: `simclr`,
 `ncl`, `moco`, `smc_gmje`. To predict: `byol`, `jepa`, `swav`. To maximise a joint likelihood: `primal_gje`, `dual_gje`,
-`gmje`, `gmje_mdn`, and `naive_gje`, which collapses to show it. `compose` puts anything together.
+`gmje`, `gmje_gng`, `gmje_mdn`, and `naive_gje`, which collapses to show it. `compose` puts anything together.
 """
 
 from collections.abc import Callable
 
 from jointlaw.training.recipes._contrastive import moco, ncl, simclr, smc_gmje
-from jointlaw.training.recipes._joint import dual_gje, gmje, gmje_mdn, naive_gje, primal_gje
+from jointlaw.training.recipes._joint import dual_gje, gmje, gmje_gng, gmje_mdn, naive_gje, primal_gje
 from jointlaw.training.recipes._laws import compose, rectified_lpjepa, rectified_lpjepa_paper
 from jointlaw.training.recipes._method import Method
 from jointlaw.training.recipes._moments import lejepa, nvicreg, vicreg
@@ -29,6 +29,7 @@ __all__ = [
     "compose",
     "dual_gje",
     "gmje",
+    "gmje_gng",
     "gmje_mdn",
     "jepa",
     "lejepa",
@@ -59,6 +60,7 @@ GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
         "primal-gje": primal_gje,
         "dual-gje": dual_gje,
         "gmje": gmje,
+        "gmje-gng": gmje_gng,
         "gmje-mdn": gmje_mdn,
         "naive-gje": naive_gje,
     },

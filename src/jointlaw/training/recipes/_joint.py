@@ -1,10 +1,12 @@
 """Recipes that maximise a joint likelihood of context and target (Huang 2026)."""
 
+from jointlaw.densities._gas_graph import Growth
+from jointlaw.densities._growing import GrowingPrototypes
 from jointlaw.densities._kernels import RBF
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
 from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import LearnedScale
+from jointlaw.densities._scales import ComponentScale, LearnedScale, MovingScale
 from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE
 from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
 from jointlaw.training.recipes._method import Method, projector
@@ -66,6 +68,37 @@ def gmje(
     """
     scale = LearnedScale(2 * width, start=width**-0.5)  # a unit vector's coordinates have about this deviation
     density = Prototypes(2 * width, components, split=width, scale=scale, sphere=sphere)
+    return Method(GMJE(density, entropy=entropy), projector(width, hidden))
+
+
+def gmje_gng(
+    *,
+    most: int = 100,
+    utility: float | None = 20.0,
+    every: int = 2000,
+    winner: float = 0.02,
+    neighbour: float = 0.001,
+    age: int = 100,
+    decay: float = 0.9999,
+    covariance: str = "shared",
+    moves: str = "gas",
+    entropy: float = 1.0,
+    sphere: bool = True,
+    width: int = 128,
+    hidden: int | None = 512,
+) -> Method:
+    """GMJE-GNG: prototypes are vertices of a graph that grows while the encoder learns, as many as the data ask for.
+    """
+    start = width**-0.5
+    scale: ComponentScale = {
+        "shared": lambda: MovingScale(2 * width, start=start, floor=0.01),
+        "own": lambda: MovingScale(2 * width, most, start=start, floor=0.1),
+        "learned": lambda: LearnedScale(2 * width, start=start),
+    }[covariance]()
+    growth = Growth(winner=winner, neighbour=neighbour, every=every, age=age, decay=decay)
+    density = GrowingPrototypes(
+        2 * width, width, most, growth=growth, utility=utility, scale=scale, moves=moves, sphere=sphere
+    )
     return Method(GMJE(density, entropy=entropy), projector(width, hidden))
 
 
