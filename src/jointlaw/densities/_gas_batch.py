@@ -40,8 +40,8 @@ def winners(x: Tensor, position: Tensor, alive: Tensor) -> Winners:
     """The two nearest of the vertices ``[K, E]`` that are alive, for samples ``[n, E]``."""
     distance = squared_distances(x, position).masked_fill(~alive, torch.inf)
     found = distance.topk(2, largest=False)
-    first, second = found.indices.unbind(1)
-    return Winners(first, second, *found.values.unbind(1), F.one_hot(first, len(position)).double())
+    (first, second), (nearest, farther) = found.indices.mT, found.values.mT
+    return Winners(first, second, nearest, farther, F.one_hot(first, len(position)).double())
 
 
 def moved(position: Tensor, x: Tensor, won: Tensor, linked: Tensor, rates: tuple[float, float]) -> Tensor:

@@ -81,7 +81,7 @@ class GrowingPrototypes(Density):
     seen: Tensor
     steps: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a keyword for each part)
         self,
         dim: int,
         split: int | None = None,

@@ -173,8 +173,8 @@ class MovingScale(ComponentScale):
         if self.components == 1:
             scatter, mass = _shared_scatter(joint, loc, share)[None], share.sum()[None]
         else:
-            roots = (((joint - m) * s.sqrt()[:, None]).mT for m, s in zip(loc, share.T, strict=True))
-            scatter, mass = torch.stack([gram(root) for root in roots]), share.sum(0)
+            scatter = torch.stack([_scatter(joint, m, s) for m, s in zip(loc, share.T, strict=True)])
+            mass = share.sum(0)
         self.steps.add_(1)
         rate = moving_rate(self.momentum, self.steps)
         self.scatter.lerp_(mean_across_ranks(scatter).to(self.scatter), rate.to(self.scatter))
@@ -187,6 +187,12 @@ class MovingScale(ComponentScale):
             for part in (self.scatter, self.mass):
                 part[new] = part[pair].sum(0) / 3
                 part[pair] *= 2 / 3
+
+
+def _scatter(joint: Tensor, mean: Tensor, share: Tensor) -> Tensor:
+    """Sum over samples of share (z - m)(z - m)^T, ``[E, E]``; samples without a share cost nothing."""
+    used = share.nonzero().squeeze(1)
+    return gram(((joint[used] - mean) * share[used].sqrt()[:, None]).mT)
 
 
 def _shared_scatter(joint: Tensor, loc: Tensor, share: Tensor) -> Tensor:

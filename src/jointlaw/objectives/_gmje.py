@@ -6,6 +6,7 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw.densities import GrowingPrototypes, MixtureDensityNetwork, Prototypes
 from jointlaw.functional import unit
+from jointlaw.laws import JointMixture
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import LogDetEntropy
@@ -81,6 +82,11 @@ class GMJE(Objective):
     def statistics(self) -> dict[str, Tensor]:
         """Those of growing prototypes."""
         return self.density.statistics if isinstance(self.density, GrowingPrototypes) else {}
+
+    @property
+    def joint_law(self) -> JointMixture:
+        """The mixture of the prototypes."""
+        return self.density.forward()
 
     def activate(self, z: Tensor) -> Tensor:
         """Scale to unit length, where the prototypes live on the sphere."""

@@ -1,12 +1,14 @@
 """Recipes that maximise a joint likelihood of context and target (Huang 2026)."""
 
+from typing import Literal
+
 from jointlaw.densities._gas_graph import Growth
 from jointlaw.densities._growing import GrowingPrototypes
 from jointlaw.densities._kernels import RBF
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
 from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import ComponentScale, LearnedScale, MovingScale
+from jointlaw.densities._scales import LearnedScale, MovingScale
 from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE
 from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
 from jointlaw.training.recipes._method import Method, projector
@@ -71,31 +73,36 @@ def gmje(
     return Method(GMJE(density, entropy=entropy), projector(width, hidden))
 
 
-def gmje_gng(
+def gmje_gng(  # noqa: PLR0913 (a recipe's signature is its command line)
     *,
     most: int = 100,
-    utility: float | None = 20.0,
     every: int = 2000,
-    winner: float = 0.02,
-    neighbour: float = 0.001,
-    age: int = 100,
-    decay: float = 0.9999,
-    covariance: str = "shared",
-    moves: str = "gas",
+    utility: float | None = 20.0,
+    moves: Literal["gas", "both"] = "gas",
+    covariance: Literal["shared", "own"] = "shared",
     entropy: float = 1.0,
     sphere: bool = True,
     width: int = 128,
     hidden: int | None = 512,
 ) -> Method:
     """GMJE-GNG: prototypes are vertices of a graph that grows while the encoder learns, as many as the data ask for.
+
+    Args:
+        most: number of prototypes at which the graph stops growing.
+        every: pairs of views between two new prototypes; each sample of a batch gives two.
+        utility: how many times the largest error of a prototype may exceed what the least useful one saves, before
+            that is removed; null removes only prototypes without neighbours.
+        moves: what moves the prototypes: the gas, or both the gas and the gradient.
+        covariance: whether all prototypes share one covariance, or each has its own.
+        entropy: weight of the views' entropies.
+        sphere: whether embeddings are unit vectors.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
     """
-    start = width**-0.5
-    scale: ComponentScale = {
-        "shared": lambda: MovingScale(2 * width, start=start, floor=0.01),
-        "own": lambda: MovingScale(2 * width, most, start=start, floor=0.1),
-        "learned": lambda: LearnedScale(2 * width, start=start),
-    }[covariance]()
-    growth = Growth(winner=winner, neighbour=neighbour, every=every, age=age, decay=decay)
+    # Moving means take in about 1 / winner samples, errors those between five new prototypes.
+    growth = Growth(winner=0.02, neighbour=0.001, every=every, age=100, decay=1 - 0.2 / every)
+    components, floor = (1, 0.01) if covariance == "shared" else (most, 0.1)
+    scale = MovingScale(2 * width, components, start=width**-0.5, floor=floor)
     density = GrowingPrototypes(
         2 * width, width, most, growth=growth, utility=utility, scale=scale, moves=moves, sphere=sphere
     )
