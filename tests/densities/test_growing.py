@@ -138,6 +138,15 @@ def test_without_a_utility_the_graph_grows_to_its_limit_and_keeps_what_was_left_
     assert followed.statistics["idle"] == 0
 
 
+def test_whatever_is_removed_two_vertices_stay():
+    x = blobs(6000, torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [9.0, 9.0]]), spread=0.5)
+    prototypes = GrowingPrototypes(2, most=20, growth=Growth(every=40, age=3), utility=0.5)
+    for part in x.split(50):
+        prototypes.update(part)
+        assert prototypes().count >= 2
+        assert torch.isfinite(prototypes.loss(part))
+
+
 def test_more_than_one_vertex_is_put_by_a_large_batch():
     prototypes = GrowingPrototypes(2, most=9, growth=Growth(every=10), utility=None)
     prototypes.update(normal(45, 2, dtype=torch.float32))

@@ -145,7 +145,8 @@ class GrowingPrototypes(Density):
         """
         mass = self.mass[self.alive]
         parts = self.connected_components().max() + 1
-        return {"vertices": self.alive.sum(), "parts": parts, "idle": (mass < IDLE * mass.mean()).sum()}
+        found = {"vertices": self.alive.sum(), "parts": parts, "idle": (mass < IDLE * mass.mean()).sum()}
+        return {name: value.to(torch.float32) for name, value in found.items()}
 
     def forward(self, context: Tensor | None = None) -> JointMixture:
         """The joint law, or that of the target given the ``context`` ``[*, split]``.
@@ -227,14 +228,14 @@ class GrowingPrototypes(Density):
         self._remove(self.alive & (self.age == NO_EDGE).all(1))
 
     def _prune(self) -> None:
-        """Drop the least useful vertex where the largest error exceeds its utility by far."""
+        """Drop the least useful vertex where the largest error exceeds its utility by far; two always stay."""
         if int(self.alive.sum()) <= 2:
             return
         utility = self.utility.masked_fill(~self.alive, torch.inf)
         least = utility.argmin()
         if utility[least] < self.least_utility * self.error.max():
             self.age[least] = self.age[:, least] = NO_EDGE
-            self._remove(self.alive & (self.age == NO_EDGE).all(1))
+            self._remove(torch.arange(self.most, device=least.device) == least)
 
     def _remove(self, gone: Tensor) -> None:
         self.alive &= ~gone
@@ -246,7 +247,11 @@ class GrowingPrototypes(Density):
         if bool(self.alive.all()):
             return
         worst = int(self.error.masked_fill(~self.alive, -torch.inf).argmax())
-        other = int(self.error.masked_fill(self.age[worst] == NO_EDGE, -torch.inf).argmax())
+        linked = self.age[worst] != NO_EDGE
+        if not bool(linked.any()):  # its neighbours were removed: any other vertex will do
+            linked = self.alive.clone()
+            linked[worst] = False
+        other = int(self.error.masked_fill(~linked, -torch.inf).argmax())
         new, pair = int(self.alive.int().argmin()), [worst, other]
         self.alive[new] = True
         self.position[new] = self._placed(self.position[pair].mean(0))

@@ -168,7 +168,7 @@ class Trained(DensityRecipe):
 
     def of(self, law: JointMixture, reduction: Reduction) -> Density:
         """The law of the principal components of context and target, given that of pairs ``[2 F]``."""
-        blocks = torch.eye(2).kron(reduction.directions).to(law.loc)  # [2 F, 2 r], one block for each view
+        blocks = torch.block_diag(*[reduction.directions.to(law.loc)] * 2)  # type: ignore[no-untyped-call]  # [2 F, 2 r]
         loc = (law.loc - reduction.loc.to(law.loc).repeat(2)) @ blocks
         covariance = blocks.mT @ law.covariances.to(loc) @ blocks
         return Fitted(JointMixture(law.logits, loc, cholesky(covariance), split=reduction.directions.shape[1]))
