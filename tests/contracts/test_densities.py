@@ -18,6 +18,8 @@ from jointlaw.densities import (
     FourierProcess,
     GaussianProcess,
     GrowingNeuralGas,
+    GrowingPrototypes,
+    Growth,
     LearnedScale,
     LowRankHead,
     MixtureDensityNetwork,
@@ -60,6 +62,13 @@ def prototypes(scale: ComponentScale, sphere: bool = False) -> Prototypes:
     return density
 
 
+def growing(scale: ComponentScale, moves: str = "gas") -> GrowingPrototypes:
+    growth = Growth(every=25)
+    density = GrowingPrototypes(CONTEXT + TARGET, CONTEXT, 6, growth=growth, scale=scale, moves=moves)
+    density.update(pairs())
+    return density
+
+
 # Every entry returns a density ready for use: fitted, or as it is before training. Call it twice and the twins differ
 # in nothing that is not in the state_dict.
 DENSITIES: dict[str, Callable[[], Density]] = {
@@ -78,6 +87,8 @@ DENSITIES: dict[str, Callable[[], Density]] = {
     "prototypes, own covariances": lambda: prototypes(LearnedScale(CONTEXT + TARGET, 4)),
     "prototypes, moving covariance": lambda: prototypes(MovingScale(CONTEXT + TARGET)),
     "prototypes, on the sphere": lambda: prototypes(FixedScale(0.1), sphere=True),
+    "growing prototypes": lambda: growing(MovingScale(CONTEXT + TARGET)),
+    "growing prototypes, own covariances": lambda: growing(MovingScale(CONTEXT + TARGET, 6), moves="both"),
     "moving": moving,
 }
 

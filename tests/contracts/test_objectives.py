@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,6 +15,8 @@ from jointlaw.densities import (
     FixedScale,
     FourierProcess,
     GaussianProcess,
+    GrowingPrototypes,
+    Growth,
     LearnedScale,
     Linear,
     MixtureDensityNetwork,
@@ -79,6 +81,14 @@ def filled(bank: Bank) -> Bank:
     return bank
 
 
+def grown(**options: Any) -> GrowingPrototypes:
+    """Growing prototypes amid a training: a graph of several vertices."""
+    prototypes = GrowingPrototypes(128, 64, 12, growth=Growth(every=40), **options)
+    z = torch.randn(160, 128, generator=torch.Generator().manual_seed(5)).view(160, 2, 64)
+    prototypes.update(nn.functional.normalize(z, dim=-1).flatten(1).chunk(world_size())[rank()])
+    return prototypes
+
+
 OBJECTIVES: dict[str, Case] = {
     "rectified": Case(
         lambda: RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.2)), LPJEPA, symmetric=False
@@ -127,6 +137,8 @@ OBJECTIVES: dict[str, Case] = {
     "GMJE, fixed": Case(
         lambda: GMJE(Prototypes(128, 10, split=64, scale=FixedScale(0.1), sphere=True)), JOINT, moves=False
     ),
+    "GMJE, growing on the sphere": Case(lambda: GMJE(grown(sphere=True)), JOINT),
+    "GMJE, growing by both": Case(lambda: GMJE(grown(moves="both", scale=MovingScale(128, 12, floor=0.1))), JOINT),
     "conditional GMJE": Case(lambda: ConditionalGMJE(MixtureDensityNetwork(64, 64, 5)), PREDICT),
     "SMC-GMJE": Case(lambda: SMCGMJE(filled(Particles(48, 128, temperature=1.0))), JOINT),
     "SMC-GMJE over a queue": Case(lambda: SMCGMJE(filled(FIFO(100, 128)), sphere=False), JOINT),

@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from jointlaw.data._sources import load
+from jointlaw.densities import GrowingPrototypes, Growth, MovingScale
 from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
-from jointlaw.objectives._lpjepa import RectifiedLpJEPA
+from jointlaw.objectives import GMJE, Objective, RectifiedLpJEPA
 from jointlaw.runs import _trainer as running
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._history import read_history
@@ -55,19 +56,31 @@ class PowerCut(Callback):
             raise Cut
 
 
-def learner() -> Learner:
+def matched() -> Objective:
+    return RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.3))
+
+
+def growing() -> Objective:
+    """A graph that grows, prunes and severs within a few steps, moved by the gas and by the gradient."""
+    growth = Growth(0.05, 0.006, every=300, age=8)
+    scale = MovingScale(24, 20, floor=0.1)
+    return GMJE(GrowingPrototypes(24, 12, 20, growth=growth, scale=scale, moves="both", sphere=True))
+
+
+def learner(objective: Callable[[], Objective] = matched) -> Learner:
     torch.manual_seed(3)
     encoder = nn.Sequential(MLPEncoder(64, 32, 16), nn.Dropout(0.2))
-    objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.3))
-    return Learner(encoder, Projector(16, 12), objective)
+    return Learner(encoder, Projector(16, 12), objective())
 
 
-def train(folder: Path, resume: bool = False, epochs: int = 3, **settings: Any) -> dict[str, float]:
+def train(
+    folder: Path, resume: bool = False, epochs: int = 3, objective: Callable[[], Objective] = matched, **settings: Any
+) -> dict[str, float]:
     run = RunSettings(folder=folder, epochs=epochs, precision="32", accelerator="cpu", resume=resume, **settings)
     workspace = Workspace(folder)
     if not resume:
         workspace.start({})
-    model = learner()
+    model = learner(objective)
     feed = ViewedData(load("digits"), view_maker(digits()), 256, 0)
     figures = fit(model, feed, run, workspace, OnlineProbe(16, 12, 10))
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "encoder.safetensors")
@@ -126,6 +139,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert interrupted(tmp_path / "run", PowerCut(step), monkeypatch, checkpoint_steps=1) == step
     train(tmp_path / "run", resume=True, checkpoint_steps=1)
     assert_equal_runs(whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize("step", [3, EPOCH + 2])
+def test_a_growing_graph_is_resumed_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    settings = {"checkpoint_steps": 1, "objective": growing}
+    train(tmp_path / "whole", **settings)
+    assert interrupted(tmp_path / "run", PowerCut(step), monkeypatch, **settings) == step
+    train(tmp_path / "run", resume=True, **settings)
+    assert_equal_runs(tmp_path / "whole", tmp_path / "run")
+    vertices = [
+        row["train/vertices"] for row in read_history(tmp_path / "run/metrics.csv").values() if "train/vertices" in row
+    ]
+    assert vertices[-1] > vertices[0]
 
 
 def test_steps_lost_since_the_checkpoint_are_trained_again(

@@ -24,7 +24,7 @@ from jointlaw.evaluation import Gaussian, Mixture, Which
 from jointlaw.objectives import RectifiedLpJEPA, VICReg
 from jointlaw.regularizers import Slices, Sparse, Uniform
 from jointlaw.runs import Configuration, RunSettings, Setup
-from jointlaw.training.recipes import Method, rectified_lpjepa
+from jointlaw.training.recipes import Method, rectified_lpjepa, simclr
 from jointlaw.training.recipes._method import projector
 
 RECIPE = partial(rectified_lpjepa, activity=0.25, width=24)
@@ -128,6 +128,17 @@ class TestAFolderOpensAnywhere:
         assert again.which == Which.embeddings
         x = run.embed(other).embeddings
         torch.testing.assert_close(again.density(again.reduction(x)).mean, fitted.density(fitted.reduction(x)).mean)
+
+    def test_an_option_that_is_none_is_kept_where_something_else_is_the_default(self, tmp_path: Path) -> None:
+        recipe = partial(simclr, width=12, hidden=None)  # as wide as the embedding, where 512 is the default
+        run = Run.new(recipe, Setup(data="digits", encoder="mlp", run=settings(tmp_path / "run"))).train()
+        again = Run.open(tmp_path / "run")
+        assert again.configuration.options["hidden"] is None
+        for one, other in zip(run.learner.parameters(), again.learner.parameters(), strict=True):
+            assert torch.equal(one, other)
+        words = ["train", "simclr", "--width=12", "--hidden=null", "--encoder=mlp", "--run.epochs=1"]
+        assert main([*words, "--run.report=false", f"--run.folder={tmp_path / 'words'}"]) == 0
+        assert Run.open(tmp_path / "words").learner.projector[1].out_features == 12
 
     def test_rows_of_other_data_are_all_of_them_in_their_own_order(
         self, folder: Path, images: np.ndarray[Any, Any], other: str, tmp_path: Path

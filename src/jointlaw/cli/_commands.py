@@ -34,7 +34,7 @@ def carry_out(name: str, words: list[str]) -> None:
     known = parser(prog=f"jointlaw {name}", description=COMMANDS[name])
     known.add_function_arguments(open_run, as_positional=True)
     known.add_method_arguments(Run, method.__name__, as_positional=True)
-    if name == "fit":
+    if name == "fit" and any(word.startswith("--density.") for word in words):  # options of a density without its name
         known.set_defaults({"density": {"class_path": "jointlaw.evaluation.Mixture"}})
     options = vars(known.instantiate(known.parse_args(spelled_out(words, switches(known)))))
     opened = open_run(options.pop("folder"), options.pop("data"), options.pop("trust"))

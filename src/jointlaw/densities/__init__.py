@@ -23,6 +23,7 @@ Learned by gradient, through their ``loss``, which `descend` minimises over arra
 - `MixtureDensityNetwork`, whose components get their covariance from a `Head`: `SphericalHead`, `DiagonalHead` or
   `LowRankHead`;
 - `Prototypes`, whose covariance is a `ComponentScale`: `FixedScale`, `LearnedScale` or `MovingScale`;
+- `GrowingPrototypes`, which are vertices of a growing neural gas and find out themselves how many they are;
 - `Deterministic`, a plain predictor whose residuals are measured.
 
 `Moving` learns nothing: it is the Gaussian of the batches that it is shown. `Density` is what all of them are.
@@ -40,6 +41,7 @@ from jointlaw.densities._deterministic import Deterministic
 from jointlaw.densities._fitted import Fitted
 from jointlaw.densities._gas import GrowingNeuralGas
 from jointlaw.densities._gas_graph import Growth
+from jointlaw.densities._growing import GrowingPrototypes
 from jointlaw.densities._heads import DiagonalHead, Head, LowRankHead, SphericalHead
 from jointlaw.densities._kernels import RBF, Kernel, Linear, Matern
 from jointlaw.densities._moving import Moving
@@ -63,6 +65,7 @@ __all__ = [
     "Full",
     "GaussianProcess",
     "GrowingNeuralGas",
+    "GrowingPrototypes",
     "Growth",
     "Head",
     "Kernel",

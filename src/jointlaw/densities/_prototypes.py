@@ -63,10 +63,7 @@ class Prototypes(Density):
     @property
     def loc(self) -> Tensor:
         """The components' means ``[K, E]``, projected if they live on the sphere."""
-        if not self.sphere:
-            return self.means
-        blocks = self.means.tensor_split([] if self.split is None else [self.split], dim=-1)
-        return torch.cat([F.normalize(block, dim=-1) for block in blocks], -1)
+        return unit_blocks(self.means, self.split) if self.sphere else self.means
 
     def forward(self, context: Tensor | None = None) -> JointMixture:
         """The joint law, or that of the target given the ``context`` ``[*, split]``.
@@ -116,3 +113,9 @@ class Prototypes(Density):
         device = None if generator is None else generator.device
         chosen = torch.randperm(len(joint), generator=generator, device=device)[: self.components]
         self.means.copy_(joint[chosen.to(joint.device)])
+
+
+def unit_blocks(x: Tensor, split: int | None) -> Tensor:
+    """Vectors ``[*, E]`` whose blocks are scaled to unit length; without a split there is one block."""
+    blocks = x.tensor_split([] if split is None else [split], dim=-1)
+    return torch.cat([F.normalize(block, dim=-1) for block in blocks], -1)

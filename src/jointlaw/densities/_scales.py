@@ -33,6 +33,9 @@ class ComponentScale(nn.Module, ABC):
     def update(self, joint: Tensor, loc: Tensor, responsibilities: Tensor) -> None:
         """Follow a batch ``[B, E]`` around means ``[K, E]`` with weights ``[B, K]``; by default nothing follows."""
 
+    def insert(self, new: int, worst: int, other: int) -> None:
+        """Make place for a component that was put between two others; nothing to do where the covariance is shared."""
+
 
 class FixedScale(ComponentScale):
     """One covariance tau I for all components, which does not change.
@@ -92,6 +95,12 @@ class LearnedScale(ComponentScale):
         """Lower factors ``[components, E, E]``."""
         return self.below.tril(-1) + torch.diag_embed(self.floor + self.log_diagonal.exp())
 
+    @torch.no_grad()
+    def insert(self, new: int, worst: int, other: int) -> None:
+        """A new component starts with the factor of the first of the two."""
+        if self.components > 1:
+            self.log_diagonal[new], self.below[new] = self.log_diagonal[worst], self.below[worst]
+
 
 class MovingScale(ComponentScale):
     r"""Moving covariances around the means, weighted by responsibilities as in the M step of EM.
@@ -100,7 +109,9 @@ class MovingScale(ComponentScale):
                          {\langle \sum_b \gamma_{bk} / B \rangle + \lambda / C}
 
     <.> are moving averages over global batches, without the bias of their start; where S is shared, sums run over k
-    too. Carries no gradient. Before the first update, and for a component without samples, S_k = s^2 I.
+    too. Carries no gradient. Before the first update, and for a component without samples, S_k = s^2 I. With a floor
+    phi, each covariance becomes (1 - phi) S_k + phi v I, where v is the mean variance within components, so that its
+    least eigenvalue is at least phi v, whatever the scale of the data.
 
     Args:
         dim: width E of the vectors.
@@ -108,12 +119,14 @@ class MovingScale(ComponentScale):
         momentum: share of the past kept per batch.
         start: s, in embedding units.
         prior: lambda, how much s^2 I weighs, as a share of the samples of an average component.
+        floor: phi, least variance in any direction, as a share of the mean variance within components.
 
     Raises:
-        ValueError: if a number is below 1, the momentum outside (0, 1), or ``start`` or ``prior`` not above zero.
+        ValueError: if a number is below 1, the momentum outside (0, 1), ``start`` or ``prior`` not above zero, or the
+            floor outside [0, 1].
 
     Source: Huang (2026), arXiv 2603.26799, section 4.4.
-    Differs from the authors' code in: corrects the bias of the start; the prior.
+    Differs from the authors' code in: corrects the bias of the start; the prior; the floor.
 
     >>> scale = MovingScale(dim=1)
     >>> scale.update(torch.tensor([[2.0], [-2.0]]), loc=torch.zeros(1, 1), responsibilities=torch.ones(2, 1))
@@ -126,23 +139,31 @@ class MovingScale(ComponentScale):
     steps: Tensor
 
     def __init__(
-        self, dim: int, components: int = 1, momentum: float = 0.99, start: float = 1.0, prior: float = 1e-3
+        self,
+        dim: int,
+        components: int = 1,
+        momentum: float = 0.99,
+        start: float = 1.0,
+        prior: float = 1e-3,
+        floor: float = 0.0,
     ) -> None:
         super().__init__()
         check.at_least("MovingScale", 1, dim=dim, components=components)
         check.fraction("MovingScale", momentum=momentum)
         check.positive("MovingScale", start=start, prior=prior)
         self.dim, self.components, self.momentum = dim, components, momentum
-        self.start, self.prior = start, prior
+        check.non_negative("MovingScale", floor=floor, room_below_one=1 - floor)
+        self.start, self.prior, self.floor = start, prior, floor
         self.register_buffer("scatter", torch.zeros(components, dim, dim))
         self.register_buffer("mass", torch.zeros(components))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self) -> Tensor:
         """Lower factors ``[components, E, E]``."""
-        share = self.prior / self.components
-        start = torch.eye(self.scatter.shape[-1]).to(self.scatter) * share * self.start**2
-        return cholesky((self.scatter + start) / (self.mass + share)[:, None, None])
+        share, one = self.prior / self.components, torch.eye(self.scatter.shape[-1]).to(self.scatter)
+        scatter, mass = self.scatter + share * self.start**2 * one, self.mass + share
+        within = scatter.sum(0).diagonal().mean() / mass.sum()
+        return cholesky((1 - self.floor) * scatter / mass[:, None, None] + self.floor * within * one)
 
     @torch.no_grad()
     @without_autocast
@@ -152,12 +173,26 @@ class MovingScale(ComponentScale):
         if self.components == 1:
             scatter, mass = _shared_scatter(joint, loc, share)[None], share.sum()[None]
         else:
-            roots = (((joint - m) * s.sqrt()[:, None]).mT for m, s in zip(loc, share.T, strict=True))
-            scatter, mass = torch.stack([gram(root) for root in roots]), share.sum(0)
+            scatter = torch.stack([_scatter(joint, m, s) for m, s in zip(loc, share.T, strict=True)])
+            mass = share.sum(0)
         self.steps.add_(1)
         rate = moving_rate(self.momentum, self.steps)
         self.scatter.lerp_(mean_across_ranks(scatter).to(self.scatter), rate.to(self.scatter))
         self.mass.lerp_(mean_across_ranks(mass).to(self.mass), rate.to(self.mass))
+
+    def insert(self, new: int, worst: int, other: int) -> None:
+        """A new component takes a third of what each of the two has."""
+        if self.components > 1:
+            pair = [worst, other]
+            for part in (self.scatter, self.mass):
+                part[new] = part[pair].sum(0) / 3
+                part[pair] *= 2 / 3
+
+
+def _scatter(joint: Tensor, mean: Tensor, share: Tensor) -> Tensor:
+    """Sum over samples of share (z - m)(z - m)^T, ``[E, E]``; samples without a share cost nothing."""
+    used = share.nonzero().squeeze(1)
+    return gram(((joint[used] - mean) * share[used].sqrt()[:, None]).mT)
 
 
 def _shared_scatter(joint: Tensor, loc: Tensor, share: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ Sparsity: `l0`, `l1`, `unit_activity`, `dead_units`, `unit_entropy`. Fidelity to
 `auroc`. `judge` measures a trained learner by all that applies; `FIGURES` says of each `Figure` what it is called, in
 which unit, and what it means.
 
-A `DensityRecipe` (`Gaussian`, `Mixture`, `Gas` or `Network`) fits a density to a `PairTable` of contexts and targets.
+A `DensityRecipe` (`Gaussian`, `Mixture`, `Gas` or `Network`) fits a density to a `PairTable` of contexts and targets;
+`Trained` is the law that a recipe such as gmje-gng learned already.
 `Which` says whether these are features or embeddings, `Target` whether the target is another view or the clean sample.
 ``Run.fit`` gives `FittedPairs`: the density with the `Reduction` of representations to their principal components.
 """
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from jointlaw.evaluation._embed import Embedder, embed
     from jointlaw.evaluation._fidelity import ks_distance, unit_quantiles, wasserstein_units
     from jointlaw.evaluation._figures import FIGURES, Figure
-    from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network
+    from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Gas, Gaussian, Mixture, Network, Trained
     from jointlaw.evaluation._geometry import alignment, uniformity
     from jointlaw.evaluation._joint import PairTable, Reduction, Target
     from jointlaw.evaluation._judge import judge
@@ -62,6 +63,7 @@ __all__ = [
     "Reduction",
     "Table",
     "Target",
+    "Trained",
     "Which",
     "alignment",
     "auroc",
@@ -95,7 +97,7 @@ __getattr__, __dir__ = attach(  # scikit-learn and pyarrow take seconds to impor
     _embed="Embedder embed",
     _figures="FIGURES Figure",
     _fidelity="ks_distance unit_quantiles wasserstein_units",
-    _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network",
+    _fitting="DensityRecipe FittedPairs Gas Gaussian Mixture Network Trained",
     _joint="PairTable Reduction Target",
     _geometry="alignment uniformity",
     _judge="judge",

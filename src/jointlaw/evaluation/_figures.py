@@ -118,6 +118,13 @@ FIGURES: dict[str, Figure] = {
     "matching.collapse": Figure(
         "distance of a collapsed batch", "", "{:.4g}", "What embeddings that are all zero score."
     ),
+    "joint.components": Figure(
+        "components of the joint law", "", "{:.0f}", "Of the mixture over pairs of embeddings that was learned."
+    ),
+    "joint.dead": Figure(
+        "dead components", "", "{:.0f}", "To which no embedding looked at belongs more than to every other."
+    ),
+    "joint.parts": Figure("connected parts", "", "{:.0f}", "Of the graph whose vertices are the components' means."),
     BACKBONE: Figure(
         "linear probe, backbone",
         "%",

@@ -25,6 +25,7 @@ from jointlaw.densities import (
 from jointlaw.densities.em import Covariance
 from jointlaw.evaluation._joint import PairTable, Reduction, Target, joint_law
 from jointlaw.evaluation._table import Which
+from jointlaw.functional._linalg import cholesky
 from jointlaw.laws import JointGaussian, JointMixture
 
 
@@ -143,6 +144,34 @@ class Network(DensityRecipe):
 
     def _network(self, dim: int) -> MixtureDensityNetwork:
         return MixtureDensityNetwork(dim, dim, self.components, hidden=(256, 256), head=DiagonalHead())
+
+
+@dataclass(frozen=True)
+class Trained(DensityRecipe):
+    """The law that was learned in training: nothing is fitted. Recipes such as gmje and gmje-gng have one.
+
+    Its representations are the embeddings; of their principal components the law is exact.
+
+    >>> law = JointMixture(torch.zeros(1), torch.zeros(1, 4), torch.eye(4)[None], split=2)
+    >>> reduction = Reduction(torch.zeros(2), torch.tensor([[0.6], [0.8]]), kept=0.5)
+    >>> Trained().of(law, reduction)().covariance
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+
+    def fit(self, pairs: PairTable, seed: int = 0) -> Density:
+        """Refused: the law comes from a training, not from pairs."""
+        raise ValueError(
+            "Trained: expected a density that can be fitted to pairs, found the law that was learned in training. "
+            "Fit another one by jointlaw fit --density=Mixture --which=embeddings."
+        )
+
+    def of(self, law: JointMixture, reduction: Reduction) -> Density:
+        """The law of the principal components of context and target, given that of pairs ``[2 F]``."""
+        blocks = torch.block_diag(*[reduction.directions.to(law.loc)] * 2)  # type: ignore[no-untyped-call]  # [2 F, 2 r]
+        loc = (law.loc - reduction.loc.to(law.loc).repeat(2)) @ blocks
+        covariance = blocks.mT @ law.covariances.to(loc) @ blocks
+        return Fitted(JointMixture(law.logits, loc, cholesky(covariance), split=reduction.directions.shape[1]))
 
 
 @dataclass(frozen=True, eq=False)

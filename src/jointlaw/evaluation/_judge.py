@@ -17,12 +17,16 @@ from jointlaw.evaluation._geometry import alignment, uniformity
 from jointlaw.evaluation._table import Table
 from jointlaw.functional._dependence import mean_nhsic
 from jointlaw.functional._spectrum import rankme
+from jointlaw.objectives import Objective
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.training._collapse import planned_activity
 from jointlaw.training._health import health, health_figures, symptoms
 
 PAIRED_ROWS = 2_000
 """Held-out samples of whose pairs there is a matrix, as for uniformity: the cost grows with their square."""
+
+ROWS = 1_000
+"""Embeddings whose components are looked up at a time."""
 
 DEAD_UNITS_ROWS = 5_000
 """A unit that is silent in this many embeddings is called dead; fewer would call rare units dead."""
@@ -53,8 +57,9 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     is that of two drawn views of each held-out sample, uniformity that of up to 2,000 clean ones, both of the
     projector. A dual objective with a linear kernel is computed in its primal form, too, on two drawn views of up to
     2,000 held-out samples. A unit is dead if it is zero for all these drawn views and, where fewer than 5,000 samples
-    are held out, for those of the training samples, too. Probes learn on clean samples of ``probe.probe`` and are
-    judged on ``probe.held_out``.
+    are held out, for those of the training samples, too; a component of a learned joint law is dead if none of these
+    embeddings belongs to it more than to every other. Probes learn on clean samples of ``probe.probe`` and are judged
+    on ``probe.held_out``.
 
     Args:
         embedder: the trained learner with its views; its batch is also the batch size of the distance to the law.
@@ -90,6 +95,7 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
     figures |= law_figures(learner.objective.matcher, drawn, embedder.batch)
+    figures |= joint_figures(learner.objective, awake)
     if pairs is not None:
         figures |= duality_figures(learner.objective, *(_some(view, PAIRED_ROWS) for view in pairs))
     found, notes = probe_figures(embedder, probe, seed)
@@ -97,6 +103,19 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     figures |= health_figures(signs, learner.limits)
     alarms = symptoms(signs, learner.limits)
     return Judgement(figures | found, clean, drawn, (*alarms.values(), *notes))
+
+
+@torch.no_grad()
+def joint_figures(objective: Objective, z: Tensor) -> dict[str, float | None]:
+    """How many components the joint law has that was learned, and how many of them no embedding belongs to."""
+    law = objective.joint_law
+    if law is None:
+        return {}
+    owners = [law.responsibilities(rows.to(law.loc.device)).argmax(1) for rows in torch.split(z, ROWS)]
+    held = int((torch.cat(owners).bincount() > 0).sum())
+    figures: dict[str, float | None] = {"joint.components": float(law.count), "joint.dead": float(law.count - held)}
+    parts = objective.statistics.get("parts")
+    return figures if parts is None else {**figures, "joint.parts": float(parts)}
 
 
 def law_figures(matcher: SlicedWasserstein | None, drawn: Table, batch: int) -> dict[str, float | None]:

@@ -130,6 +130,11 @@ class JointMixture(Law):
         law._validate_args = self._validate_args
         return law
 
+    @property
+    def covariances(self) -> Tensor:
+        """Covariances of the components ``[*, K or 1, E, E]``; of size 1 where all share one."""
+        return self._root.covariance().to(self.loc.dtype)
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density at ``value`` ``[*, E]``, in nats."""
         check_width("log_prob", value, self.dim, name="value")

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from jointlaw import _check as check
-from jointlaw.densities import MixtureDensityNetwork, Prototypes
+from jointlaw.densities import GrowingPrototypes, MixtureDensityNetwork, Prototypes
 from jointlaw.functional import unit
+from jointlaw.laws import JointMixture
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.objectives._objective import Objective
 from jointlaw.regularizers import LogDetEntropy
@@ -39,14 +40,14 @@ class GMJE(Objective):
 
     Prototypes with ``sphere=True`` judge unit vectors, and the embedding, for probes too, is the unit vector; others
     judge the projector's output as it is. Where the covariance comes from (learned, moving, fixed) the density says; a
-    moving one changes in ``update``.
+    moving one changes in ``update``. So do `GrowingPrototypes`, vertices of a graph that follows the embeddings.
 
     Reductions: both terms in nats per sample, summed over width; a mean over ordered pairs of views (so that the
     mixture knows both directions) and batch. Moments are those of the batch of all processes. Time and memory are
     linear in the batch.
 
     Args:
-        density: prototypes of width 2 D with ``split=D``.
+        density: prototypes, or growing ones, of width 2 D with ``split=D``.
         entropy: weight of the entropies; 0 leaves the bare likelihood, which collapses.
         eps: added to the second moments, squared embedding units; embeddings could shrink below its root for nothing,
             so keep it near the least variance that the likelihood can tell.
@@ -55,7 +56,7 @@ class GMJE(Objective):
         ValueError: for prototypes whose blocks are of different widths, a negative weight, an eps that is not
             positive, fewer than two views, a batch of one, or embeddings of another width.
 
-    Source: Huang (2026), arXiv 2603.26799, section 4.3, eq. 15 and 16, and appendix O.
+    Source: Huang (2026), arXiv 2603.26799, section 4.3, eq. 15 and 16, section 4.5, and appendix O.
     Differs from the authors' code in: the entropies are those of the batch, where theirs are of a moving covariance;
     the likelihood keeps its constants; both directions.
 
@@ -65,7 +66,7 @@ class GMJE(Objective):
     ['entropy', 'likelihood']
     """
 
-    def __init__(self, density: Prototypes, *, entropy: float = 1.0, eps: float = 1e-5) -> None:
+    def __init__(self, density: Prototypes | GrowingPrototypes, *, entropy: float = 1.0, eps: float = 1e-5) -> None:
         super().__init__()
         check.non_negative("GMJE", entropy=entropy)
         if density.split is None or density.dim != 2 * density.split:
@@ -76,6 +77,16 @@ class GMJE(Objective):
         self.density = density
         self.entropy = entropy
         self.marginals = MarginalEntropy(eps)
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """Those of growing prototypes."""
+        return self.density.statistics if isinstance(self.density, GrowingPrototypes) else {}
+
+    @property
+    def joint_law(self) -> JointMixture:
+        """The mixture of the prototypes."""
+        return self.density.forward()
 
     def activate(self, z: Tensor) -> Tensor:
         """Scale to unit length, where the prototypes live on the sphere."""
@@ -92,7 +103,7 @@ class GMJE(Objective):
 
     @torch.no_grad()
     def update(self, z: Embeddings, outcome: Outcome | None = None) -> None:
-        """Let a moving covariance follow."""
+        """Let a moving covariance, or a graph, follow."""
         self.density.update(joined_both_ways(self.activate(z.context)))
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from jointlaw.laws import Law
+from jointlaw.laws import JointMixture, Law
 from jointlaw.regularizers import SlicedWasserstein
 from jointlaw.types import Embeddings, Outcome
 
@@ -66,6 +66,11 @@ class Objective(nn.Module, ABC):
     @property
     def law(self) -> Law | None:
         """The law that the units of an embedding are to follow; None where the objective has none."""
+        return None
+
+    @property
+    def joint_law(self) -> JointMixture | None:
+        """The law of pairs of embeddings ``[2 D]`` that was learned along with them; None where there is none."""
         return None
 
     @property

@@ -12,6 +12,7 @@ from jointlaw.distributed import gather
 from jointlaw.functional import unit
 from jointlaw.functional._linalg import wide, without_autocast
 from jointlaw.functional._mixtures import component_log_densities
+from jointlaw.laws import JointMixture
 from jointlaw.objectives._gje import joined_both_ways
 from jointlaw.objectives._gmje import MarginalEntropy
 from jointlaw.objectives._objective import Objective
@@ -89,6 +90,16 @@ class SMCGMJE(Objective):
     def statistics(self) -> dict[str, Tensor]:
         """Those of the bank."""
         return self.bank.statistics
+
+    @property
+    def joint_law(self) -> JointMixture | None:
+        """The mixture about the pairs that the bank remembers; None while it is empty."""
+        embeddings, log_weights = self.bank.read()
+        filled = log_weights > -torch.inf
+        if not bool(filled.any()):
+            return None
+        loc = wide(embeddings[filled])
+        return JointMixture(log_weights[filled].to(loc.dtype), loc, self.scale(), loc.shape[-1] // 2)
 
     def activate(self, z: Tensor) -> Tensor:
         """Scale to unit length, where the embeddings live on the sphere."""

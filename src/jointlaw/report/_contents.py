@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jointlaw.laws import Law
+from jointlaw.laws import JointMixture, Law
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,8 @@ class Contents:
         figures: the run's ``results.json``.
         history: curves of the run's ``metrics.csv``: name -> ``(step, value)`` pairs.
         law: the law that every unit was matched to.
+        joint: the law of pairs of embeddings ``[2 D]`` that was learned along with them.
+        edges: ``[m, 2]`` pairs of components of the joint law that a graph joins.
         drawn: ``[M, D]`` embeddings of held-out samples in views drawn as in training: what the law was asked of.
             None: the law is judged on ``embeddings``.
         class_names: names of the classes; a class beyond the list is called by its number.
@@ -48,6 +50,8 @@ class Contents:
     figures: Mapping[str, float | int | None] = field(default_factory=dict)
     history: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     law: Law | None = None
+    joint: JointMixture | None = None
+    edges: npt.NDArray[np.integer] | None = None
     drawn: npt.NDArray[np.floating] | None = None
     class_names: Sequence[str] = ()
     names: Sequence[str] | None = None

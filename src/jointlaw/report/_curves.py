@@ -13,10 +13,14 @@ BANK = ("ess", "age", "survival", "distinct", "filled")
 """What a memory bank logs of itself (`jointlaw.banks`); it has charts of its own."""
 
 
+GRAPH = ("vertices", "parts", "idle")
+"""What growing prototypes log of their graph; it has a chart of its own."""
+
+
 def losses(contents: Contents) -> Chart | Absent:
     """The loss and its unweighted terms over the run, logarithmic."""
     title = "Loss and terms"
-    apart = {"train/activity", "train/matching", *(f"train/{name}" for name in BANK)}
+    apart = {"train/activity", "train/matching", *(f"train/{name}" for name in (*BANK, *GRAPH))}
     names = [name for name in contents.history if name == "loss" or (name.startswith("train/") and name not in apart)]
     names.sort(key=lambda name: not name.endswith("loss"))  # the loss first: it takes the first colour
     figure, shown = canvas("optimiser step", "value (log scale)"), []
@@ -124,6 +128,25 @@ def spread(contents: Contents) -> Chart | Absent:
     )
     ends = ", ".join(f"{name} ends at {points[-1][1]:.1f} percent" for name, points in curves.items())
     return Chart("spread", title, figure, reading, f"Line chart: {ends}.")
+
+
+def graph(contents: Contents) -> Chart | Absent:
+    """How many vertices and connected parts the graph of growing prototypes has over the run, and how many are idle."""
+    title = "The graph while training"
+    shown = {"vertices": ("vertices", MEASURED), "parts": ("connected parts", LAW), "idle": ("idle vertices", THIRD)}
+    curves = {name: points for name in shown if (points := contents.curve(f"train/{name}"))}
+    if not curves:
+        return Absent(title, "The number of components is fixed: no graph grew.")
+    figure = canvas("optimiser step", "number")
+    for name, points in curves.items():
+        line(figure, points, *shown[name])
+    figure.update_yaxes(rangemode="tozero")
+    reading = (
+        "Vertices are put where embeddings are explained worst, and removed where they no longer help. Parts are not "
+        "joined by any edge. An idle vertex wins less than a tenth of an average one's samples."
+    )
+    ends = ", ".join(f"{shown[name][0]} {points[-1][1]:.0f}" for name, points in curves.items())
+    return Chart("graph", title, figure, reading, f"Line chart: at the end {ends}.")
 
 
 def bank_size(contents: Contents) -> Chart | Absent:

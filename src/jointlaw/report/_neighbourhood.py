@@ -5,6 +5,7 @@ import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from jointlaw.report import _components as components
 from jointlaw.report._blocks import Absent, Card, Chart
 from jointlaw.report._contents import Contents
 from jointlaw.report._pictures import thumbnails
@@ -33,9 +34,12 @@ def draw_map(contents: Contents) -> Chart | Absent:
     z = contents.embeddings[chosen].astype(np.float64)
     if np.ptp(z, axis=0).max() == 0:
         return Absent(title, "All embeddings are the same, so the encoder has collapsed: nothing to map.")
-    place, method = layout(z)
+    vertices = components.centres(contents)
+    place, method = layout(np.concatenate([z, vertices]))
+    place, ends = place[: len(z)], place[len(z) :]
     labels = contents.label[chosen]
     figure = canvas("", "")
+    components.draw_edges(figure, contents, ends)
     for rank, label in enumerate(sorted(set(labels.tolist()), key=lambda value: (value < 0, value))):
         mine = np.flatnonzero(labels == label)
         colour = COLOURS[rank % len(COLOURS)] if label >= 0 or not contents.labelled else QUIET
@@ -43,6 +47,7 @@ def draw_map(contents: Contents) -> Chart | Absent:
         name = shortened(contents.class_name(label))
         dots(figure, place[mine, 0], place[mine, 1], name, colour, size=6, opacity=0.8, symbol=symbol)
         figure.data[-1].update(customdata=mine.tolist(), hoverinfo="none", marker_line_width=0)
+    components.draw_centres(figure, contents, ends)
     figure.update_xaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
     figure.update_yaxes(showticklabels=False, showgrid=False, showline=False, fixedrange=False)
     figure.update_layout(
@@ -50,9 +55,10 @@ def draw_map(contents: Contents) -> Chart | Absent:
         hovermode="closest",
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
     )
+    crosses = "Crosses are the means of the joint law's components. " if len(vertices) else ""
     reading = (
         f"Each point is a sample ({method}; axes have no unit). Near points have near embeddings; far distances mean "
-        "little. Point at one, or tap it, to see it; with a mouse, drag to zoom and double-click to go back."
+        f"little. {crosses}Point at one, or tap it, to see it; with a mouse, drag to zoom and double-click to go back."
     )
     alt = f"Scatter plot of {len(chosen)} samples by {method}, {len(figure.data)} groups by colour."
     return Chart("map", title, figure, reading, alt, wide=True, cards=cards(contents, chosen))

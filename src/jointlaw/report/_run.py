@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from jointlaw.report import _charts as charts
 from jointlaw.report import _curves as curves
 from jointlaw.report._blocks import Absent, Block, Chart, Section, Strip
+from jointlaw.report._components import holdings
 from jointlaw.report._contents import Contents
 from jointlaw.report._neighbourhood import draw_map
 from jointlaw.report._page import Page
@@ -62,10 +63,14 @@ def _over_the_run(contents: Contents) -> list[Section]:
         "Whether the representation collapsed on the way, by the signs that the alarm watches on held-out samples.",
     )
     bank = Section("bank", "Memory bank", "What past embeddings the run contrasted its queries with.")
+    mixture = Section(
+        "components", "Components", "The mixture that was learned along with the encoder: how many, and which samples."
+    )
     remembers = any(contents.curve(f"train/{name}") for name in curves.BANK)
     return [
         _made(contents, training, [curves.losses, curves.matching, curves.probes, curves.activity]),
         _made(contents, health, [curves.rank, curves.spread]),
+        *([_made(contents, mixture, [curves.graph, holdings])] if contents.joint is not None else []),
         *([_made(contents, bank, [curves.bank_size, curves.bank_age, curves.bank_shares])] if remembers else []),
     ]
 

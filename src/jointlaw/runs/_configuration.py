@@ -91,7 +91,8 @@ class Configuration:
             setup = Setup(run=settings, optimizer=optimizer, **chosen)
         except TypeError as error:
             raise ValueError(f"{where}: expected the options of a run, found others ({error}).") from error
-        return cls(name, {key: value for key, value in options.items() if value is not None}, setup, trust)
+        made = cls(name, {}, setup, trust)
+        return replace(made, options={key: value for key, value in options.items() if made._says(key, value)})
 
     def tree(self) -> dict[str, Any]:
         """Plain values; what was left to a default that depends on the data is left out."""
@@ -103,7 +104,7 @@ class Configuration:
         named = {name: value for name, value in self._defaults().items() if name not in ("seed", "objective")}
         whole = {"method": self.recipe, **named, **self.options, **shared, "views": views, "run": run}
         tree: dict[str, Any] = _given(describe(whole))
-        return tree
+        return tree | {name: None for name, value in self.options.items() if value is None and self._says(name, None)}
 
     def method(self) -> Method:
         """Objective and projector, made anew.
@@ -137,6 +138,10 @@ class Configuration:
         views = self.setup.views
         return self.settled(replace(self.setup, views=complete(views))) if isinstance(views, Mapping) else self
 
+    def _says(self, option: str, value: Any) -> bool:
+        """Whether an option of the recipe says anything: None does where something else is the default."""
+        return value is not None or self._defaults().get(option) is not None
+
     def _defaults(self) -> dict[str, Any]:
         parameters = inspect.signature(_function(self.recipe, self.trust)).parameters
         return {name: None if one.default is one.empty else one.default for name, one in parameters.items()}
@@ -150,4 +155,5 @@ def _given(tree: Any) -> Any:
     """The tree without what is None."""
     if not isinstance(tree, Mapping):
         return tree
-    return {name: _given(part) for name, part in tree.items() if part is not None}
+    whole = "class_path" in tree  # the arguments of an object say what they are, None too
+    return {name: part if whole else _given(part) for name, part in tree.items() if part is not None}

@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
+
+from jointlaw.densities import GrowingPrototypes
+from jointlaw.objectives import GMJE
 
 if TYPE_CHECKING:
     from jointlaw.evaluation._judge import Judgement
@@ -30,6 +35,8 @@ def contents(run: "Run", judgement: "Judgement") -> "Contents":
         figures=workspace.read_results(),
         history=run.history,
         law=run.learner.objective.law,
+        joint=run.learner.objective.joint_law,
+        edges=_edges(run),
         class_names=held_out.classes,
         names=tuple(held_out.names[i] for i in shown.tolist()) if held_out.names else None,
         images=pictures.numpy() if pictures.dtype == torch.uint8 else None,
@@ -37,3 +44,12 @@ def contents(run: "Run", judgement: "Judgement") -> "Contents":
         environment=(workspace.folder / "environment.txt").read_text(encoding="utf-8"),
         warnings=(*run.data.notes, *judgement.notes),
     )
+
+
+def _edges(run: "Run") -> npt.NDArray[np.integer] | None:
+    """The edges between components, where they are vertices of a graph."""
+    objective = run.learner.objective
+    if isinstance(objective, GMJE) and isinstance(objective.density, GrowingPrototypes):
+        edges: npt.NDArray[np.integer] = objective.density.edges.numpy()
+        return edges
+    return None

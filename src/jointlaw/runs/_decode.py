@@ -15,6 +15,8 @@ from jointlaw.generation._decoder import (
     train_decoder,
 )
 from jointlaw.runs._console import console
+from jointlaw.runs._fit import FILE as DENSITY
+from jointlaw.runs._fit import load_fit
 from jointlaw.runs._setup import RunSettings
 
 if TYPE_CHECKING:
@@ -25,19 +27,21 @@ FILE = "decoder.safetensors"
 _ROWS = 1000  # images read at a time
 
 
-def decode(run: "Run", which: Which, epochs: int | None, seed: int) -> TrainedDecoder:
+def decode(run: "Run", which: Which | None, epochs: int | None, seed: int) -> TrainedDecoder:
     """Train a decoder on the representations of clean training samples, judge it on held-out ones, and keep it.
 
     ``decoder.safetensors`` holds it, ``results.json`` gains ``decoder.mse`` and ``decoder.explained``.
 
     Args:
         run: the run.
-        which: what the decoder reads.
+        which: what the decoder reads (None: what the run's density is of, or features).
         epochs: passes over the training samples (None: as many as see about 600,000 of them, at least 10).
         seed: determines initial weights and the order of samples.
     """
     data, embedder = run.data, run.embedder
-    settings = Decoding(which, RunSettings(epochs=epochs).epochs_for(len(data.train)), seed=seed)
+    if which is None:
+        which = load_fit(run).which if (run.workspace.folder / DENSITY).exists() else Which.features
+    settings = Decoding(Which(which), RunSettings(epochs=epochs).epochs_for(len(data.train)), seed=seed)
     train, test = (embedder.clean(source).part(which) for source in (data.train, data.held_out))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("decoding", total=settings.epochs * len(train))

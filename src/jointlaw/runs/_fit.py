@@ -11,7 +11,7 @@ import torch
 
 from jointlaw._files import metadata
 from jointlaw.evaluation import reliability
-from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Network
+from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Mixture, Network, Trained
 from jointlaw.evaluation._joint import (
     PairTable,
     Reduction,
@@ -37,20 +37,27 @@ FILE = "density.safetensors"
 
 
 def fit(
-    run: "Run", recipe: DensityRecipe, which: Which, dim: int, target: Target, seed: int, ood: str | None
+    run: "Run",
+    recipe: DensityRecipe | None,
+    which: Which | None,
+    dim: int,
+    target: Target,
+    seed: int,
+    ood: str | None,
 ) -> FittedPairs:
     """Fit a density to pairs of views of the training samples, judge it on held-out ones, and write what was found.
 
     ``density.safetensors`` holds the density, ``results.json`` gains its figures, ``density.html`` shows them. See
     ``Run.fit`` for the arguments.
     """
-    which, target = Which(which), Target(target)
+    recipe, which, target = *_chosen(run, recipe, which), Target(target)
     other, data, embedder = None if ood is None else run.load(ood), run.data, run.embedder
     raw = view_pairs(embedder, data.train, seed, which, target)
     reduce = principal_components(raw.target, dim, seed)
     train, test = reduced(reduce, raw), reduced(reduce, view_pairs(embedder, data.held_out, seed + 1, which, target))
     start = time.perf_counter()
-    density = recipe.fit(train, seed).eval()
+    law = run.learner.objective.joint_law if isinstance(recipe, Trained) else None
+    density = (recipe.fit(train, seed) if law is None else Trained().of(law, reduce)).eval()
     seconds = time.perf_counter() - start
     fitted = FittedPairs(recipe, density, reduce, which, target, seed)
     figures = {"density.kept": reduce.kept, "density.seconds": seconds, **judge_density(density, test, seed)}
@@ -70,6 +77,26 @@ def fit(
     run.workspace.add_results(figures, "density.", "samples.", "completion.")  # those were another density's
     _page(run, fitted, figures, plots, ood).write(run.workspace.folder / "density.html")
     return replace(fitted, figures=figures)
+
+
+def _chosen(run: "Run", recipe: DensityRecipe | None, which: Which | None) -> tuple[DensityRecipe, Which]:
+    """What is fitted, and to which representations: the law learned in training, if there is one."""
+    learned = run.learner.objective.joint_law is not None
+    if recipe is None:
+        recipe = Trained() if learned and which != Which.features else Mixture()
+    if not isinstance(recipe, Trained):
+        return recipe, Which.features if which is None else Which(which)
+    if not learned:
+        raise ValueError(
+            f"fit: expected a run that learned a joint law, found one of {run.configuration.recipe}. Fit a law to it, "
+            "by --density=Mixture."
+        )
+    if which == Which.features:
+        raise ValueError(
+            "fit: expected embeddings, found features: the law learned in training is one of embeddings. Leave --which "
+            "out, or fit a law to the features by --density=Mixture."
+        )
+    return recipe, Which.embeddings
 
 
 def load_fit(run: "Run") -> FittedPairs:
@@ -111,13 +138,19 @@ def _page(
         title=f"{kind} over {fitted.which} of {run.title}",
         command=" ".join(["jointlaw fit", str(run.workspace.folder), *options]),
         introduction=f"One view is the context, {target} the target: what does the density say about the target? "
-        f"Fitted to the {fitted.which} of training samples, judged on held-out ones.",
+        f"{_origin(fitted)}, judged on held-out ones.",
         sections=[
             Section("figures", "Figures", "On held-out pairs.", [figure_table(figures)]),
             Section("pictures", "Pictures", "Where the uncertainty lies, and whether to believe it.", plots),
         ],
         environment=environment(),
     )
+
+
+def _origin(fitted: FittedPairs) -> str:
+    if isinstance(fitted.recipe, Trained):
+        return "Learned in training, with the encoder; seen along principal components of the embeddings"
+    return f"Fitted to the {fitted.which} of training samples"
 
 
 def _word(value: object) -> object:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from jointlaw.data import Data, Source
-from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Mixture
+from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs
 from jointlaw.evaluation._joint import Target
 from jointlaw.evaluation._table import Which
 from jointlaw.generation._latents import Half
@@ -292,7 +292,7 @@ class Run:
         self,
         density: DensityRecipe | None = None,
         *,
-        which: Which = Which.features,
+        which: Which | None = None,
         dim: int = 32,
         target: Target = Target.view,
         seed: int = 0,
@@ -301,8 +301,10 @@ class Run:
         """Fit a density to the representations of a run: likelihoods, uncertainty, what is new.
 
         Args:
-            density: Gaussian, Mixture (the default), Gas (growing neural gas) or Network (mixture density network).
-            which: features of the backbone or embeddings of the projector.
+            density: Gaussian, Mixture, Gas (growing neural gas), Network (mixture density network), or Trained, the law
+                that was learned in training (default: Trained where there is such a law, else Mixture).
+            which: features of the backbone or embeddings of the projector (default: embeddings for Trained, else
+                features).
             dim: principal components of the representations that the density sees.
             target: what a drawn view predicts: another view, or the clean sample (so that free samples look like whole
                 images).
@@ -311,13 +313,14 @@ class Run:
         """
         from jointlaw.runs._fit import fit
 
-        return fit(self, density or Mixture(), which, dim, target, seed, ood)
+        return fit(self, density, which, dim, target, seed, ood)
 
-    def decode(self, *, which: Which = Which.features, epochs: int | None = None, seed: int = 0) -> "TrainedDecoder":
+    def decode(self, *, which: Which | None = None, epochs: int | None = None, seed: int = 0) -> "TrainedDecoder":
         """Train a decoder that turns a run's representations back into images.
 
         Args:
-            which: features of the backbone or embeddings of the projector; the same as the density's, to sample it.
+            which: features of the backbone or embeddings of the projector (default: those of the run's density, to
+                sample it; features, where there is none).
             epochs: passes over the training samples (default: as many as see about 600,000 of them, at least 10).
             seed: determines initial weights and the order of samples.
         """

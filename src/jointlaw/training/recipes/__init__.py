@@ -9,8 +9,8 @@ recipes by what they do, `RECIPES` by name; in Python, options are bound by ``fu
 
 To match a law: `rectified_lpjepa`, `rectified_lpjepa_paper`, `lejepa`, `vicreg`, `nvicreg`. To contrast: `simclr`,
 `ncl`, `moco`, `smc_gmje`. To predict: `byol`, `jepa`, `swav`. To maximise a joint likelihood: `primal_gje`,
-`primal_hsic`, `dual_gje`, `gmje`, `gmje_mdn`, `smc_gmje_joint`, and `naive_gje`, which collapses to show it. `compose`
-puts anything together.
+`primal_hsic`, `dual_gje`, `gmje`, `gmje_gng`, `gmje_mdn`, `smc_gmje_joint`, and `naive_gje`, which collapses to show
+it. `compose` puts anything together.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from jointlaw.training.recipes._contrastive import moco, ncl, simclr, smc_gmje
 from jointlaw.training.recipes._joint import (
     dual_gje,
     gmje,
+    gmje_gng,
     gmje_mdn,
     naive_gje,
     primal_gje,
@@ -38,6 +39,7 @@ __all__ = [
     "compose",
     "dual_gje",
     "gmje",
+    "gmje_gng",
     "gmje_mdn",
     "jepa",
     "lejepa",
@@ -71,6 +73,7 @@ GROUPS: dict[str, dict[str, Callable[..., Method]]] = {
         "primal-hsic": primal_hsic,
         "dual-gje": dual_gje,
         "gmje": gmje,
+        "gmje-gng": gmje_gng,
         "gmje-mdn": gmje_mdn,
         "smc-gmje-joint": smc_gmje_joint,
         "naive-gje": naive_gje,

@@ -4,11 +4,13 @@ from typing import Literal
 
 from jointlaw import _check as check
 from jointlaw.banks import Particles
+from jointlaw.densities._gas_graph import Growth
+from jointlaw.densities._growing import GrowingPrototypes
 from jointlaw.densities._kernels import RBF, Linear
 from jointlaw.densities._network import MixtureDensityNetwork
 from jointlaw.densities._process import FourierProcess, GaussianProcess
 from jointlaw.densities._prototypes import Prototypes
-from jointlaw.densities._scales import LearnedScale
+from jointlaw.densities._scales import LearnedScale, MovingScale
 from jointlaw.objectives._gje import DualGJE, NaiveGJE, PrimalGJE, PrimalHSIC
 from jointlaw.objectives._gmje import GMJE, ConditionalGMJE
 from jointlaw.objectives._smc import SMCGMJE
@@ -87,6 +89,42 @@ def gmje(
     """
     scale = LearnedScale(2 * width, start=width**-0.5)  # a unit vector's coordinates have about this deviation
     density = Prototypes(2 * width, components, split=width, scale=scale, sphere=sphere)
+    return Method(GMJE(density, entropy=entropy), projector(width, hidden))
+
+
+def gmje_gng(  # noqa: PLR0913 (a recipe's signature is its command line)
+    *,
+    most: int = 100,
+    every: int = 2000,
+    utility: float | None = 20.0,
+    moves: Literal["gas", "both"] = "gas",
+    covariance: Literal["shared", "own"] = "shared",
+    entropy: float = 1.0,
+    sphere: bool = True,
+    width: int = 128,
+    hidden: int | None = 512,
+) -> Method:
+    """GMJE-GNG: prototypes are vertices of a graph that grows while the encoder learns, as many as the data ask for.
+
+    Args:
+        most: number of prototypes at which the graph stops growing.
+        every: pairs of views between two new prototypes; each sample of a batch gives two.
+        utility: how many times the largest error of a prototype may exceed what the least useful one saves, before
+            that is removed; null removes only prototypes without neighbours.
+        moves: what moves the prototypes: the gas, or both the gas and the gradient.
+        covariance: whether all prototypes share one covariance, or each has its own.
+        entropy: weight of the views' entropies.
+        sphere: whether embeddings are unit vectors.
+        width: embedding width D.
+        hidden: width of the projector's hidden layers.
+    """
+    # Moving means take in about 1 / winner samples, errors those between five new prototypes.
+    growth = Growth(winner=0.02, neighbour=0.001, every=every, age=100, decay=1 - 0.2 / every)
+    components, floor = (1, 0.01) if covariance == "shared" else (most, 0.1)
+    scale = MovingScale(2 * width, components, start=width**-0.5, floor=floor)
+    density = GrowingPrototypes(
+        2 * width, width, most, growth=growth, utility=utility, scale=scale, moves=moves, sphere=sphere
+    )
     return Method(GMJE(density, entropy=entropy), projector(width, hidden))
 
 
