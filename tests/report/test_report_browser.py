@@ -27,7 +27,7 @@ def visit(browser, address: str, **options: object):
     page.on("dialog", lambda dialog: page.complaints.append(f"dialog: {dialog.message}"))
     page.on("request", lambda request: page.requests.append(request.url))
     page.goto(address)
-    page.wait_for_function("[...document.querySelectorAll('.plot')].every(box => box.querySelector('svg.main-svg'))")
+    playwright.expect(page.locator(".plot:not(:has(svg.main-svg))")).to_have_count(0)
     return page
 
 
