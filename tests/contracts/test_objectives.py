@@ -191,8 +191,9 @@ def test_forward_is_repeatable_until_update(case: Case, objective: Objective) ->
     z = embeddings()
     first, again = objective(z).loss, objective(z).loss
     assert torch.equal(first, again)
-    objective.update(z)
-    assert torch.equal(first, objective(z).loss) != case.moves
+    objective.update(embeddings(batch=96))  # others, and so many that every queue is full of them
+    change = ((objective(z).loss - first).abs() / first.abs()).item()
+    assert change > 1e-5 if case.moves else change == 0  # more than rounding
 
 
 def test_update_changes_state_where_there_is_any(case: Case, objective: Objective) -> None:
