@@ -34,7 +34,7 @@ class Chart:
     Attributes:
         name: its address in the page, which no other chart of the page has: letters, digits and dashes.
         title: heading.
-        figure: a Plotly figure, such as `drawing.canvas` makes.
+        figure: a Plotly figure, such as `drawing.canvas` makes; one whose layout has a height keeps it.
         reading: how to read it.
         alt: what it shows, for who cannot see it.
         wide: whether it takes the page's whole width.
