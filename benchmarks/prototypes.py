@@ -1,7 +1,7 @@
 """Prototypes of a fixed number against growing ones, at equal budget: what is learned, what is dead, what is drawn.
 
     python benchmarks/prototypes.py
-    python benchmarks/prototypes.py --data fashion-mnist --epochs 1 --seeds 0 1 2
+    python benchmarks/prototypes.py --data fashion-mnist --samples 12000 --epochs 3
 
 A row per training: linear probe at backbone and projector, nearest neighbours, RankMe of the embeddings; components of
 the law, how many of these are dead (to no pair of training views do they belong more than any other), and connected
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from jointlaw.data import Source
+from jointlaw.data import Data, Source, load
 from jointlaw.densities import GrowingPrototypes
 from jointlaw.evaluation._joint import view_pairs
 from jointlaw.evaluation._table import Which
@@ -39,12 +39,12 @@ FIGURES = ("probe.backbone.accuracy", "probe.projector.accuracy", "knn.accuracy"
 COLUMNS = ("backbone", "projector", "neighbours", "rank", "count", "dead", "parts", "density", "coverage", "nll", "s")
 
 
-def measure(name: str, setup: Setup, options: dict[str, object]) -> list[float]:
+def measure(name: str, setup: Setup, options: dict[str, object], data: Data) -> list[float]:
     """One training and its row."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         here = replace(setup, run=replace(setup.run, folder=Path(folder) / "run"))
         start = time.perf_counter()
-        run = Run.new(partial(RECIPES[name], **options), here).train()
+        run = Run.new(partial(RECIPES[name], **options), here, data).train()
         seconds = time.perf_counter() - start
         figures = run.judge()
     return [*(float(figures[key] or "nan") for key in FIGURES), *law_figures(run, setup.run.seed), seconds]
@@ -69,6 +69,14 @@ def law_figures(run: Run, seed: int) -> list[float]:
     return [float(law.count), float(dead), parts, found.density, found.coverage, nll]
 
 
+def subset(data: Data, samples: int | None) -> Data:
+    """At most so many samples to train on and to fit probes to, and as many to judge by."""
+    if samples is None:
+        return data
+    parts = {part: some(getattr(data, part), samples) for part in ("train", "probe", "held_out")}
+    return replace(data, **parts)
+
+
 def some(source: Source, most: int) -> Source:
     return source.take(torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[:most].sort().values)
 
@@ -81,6 +89,7 @@ def show(name: str, seed: int | str, row: Iterable[float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits")
+    parser.add_argument("--samples", type=int, help="train on a random choice of so many")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--fixed", type=int, nargs="*", default=FIXED)
@@ -99,8 +108,9 @@ def main() -> None:
     for title, name, options in cases:
         rows = []
         for seed in chosen.seeds:
+            data = subset(load(chosen.data), chosen.samples)
             settings = RunSettings(epochs=chosen.epochs, threads=chosen.threads, seed=seed, report=False)
-            rows.append(measure(name, Setup(data=chosen.data, run=settings), options))
+            rows.append(measure(name, Setup(data=chosen.data, run=settings), options, data))
             show(title, seed, rows[-1])
         show(title, "mean", torch.tensor(rows).mean(0).tolist())
 

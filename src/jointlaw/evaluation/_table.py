@@ -197,7 +197,7 @@ _Read = Callable[[Path], dict[str, Array]]
 
 
 def _write_npz(file: BinaryIO, parts: dict[str, Array], columns: dict[str, Array]) -> None:
-    np.savez_compressed(file, **parts, **columns)
+    np.savez_compressed(file, **parts, **columns)  # type: ignore[arg-type]  # no allow_pickle: NumPy 1 would store it
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
