@@ -74,7 +74,7 @@ def subset(data: Data, samples: int | None) -> Data:
     if samples is None:
         return data
     parts = {part: some(getattr(data, part), samples) for part in ("train", "probe", "held_out")}
-    return replace(data, **parts)
+    return data._replace(**parts)
 
 
 def some(source: Source, most: int) -> Source:

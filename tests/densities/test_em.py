@@ -25,7 +25,9 @@ from jointlaw.densities.em import (
     Spherical,
     choose_components,
 )
+from jointlaw.densities.em import _steps as steps
 from jointlaw.densities.em._covariances import COVARIANCES
+from jointlaw.densities.em._runs import level
 from jointlaw.densities.em._screening import Whitened
 from jointlaw.densities.em._steps import EmptyComponentWarning, Parameters, expect
 from jointlaw.functional._mixtures import component_log_densities
@@ -385,3 +387,20 @@ def test_a_constant_coordinate_needs_a_floor():
     assert ExpectationMaximization(2, Diagonal()).fit(x).law.log_prob(x).isfinite().all()
     with pytest.raises(ValueError, match="does not vary"):
         ExpectationMaximization(2, Diagonal(), floor=0.0).fit(x)
+
+
+@pytest.mark.parametrize("kind", [Shared(), Full()], ids=str)
+def test_what_all_components_share_is_left_out_and_added_again(kind):
+    generator = torch.Generator().manual_seed(0)
+    x = 3 * torch.randn(300, 4, generator=generator, dtype=torch.float64)
+    weight = torch.rand(300, generator=generator, dtype=torch.float64)
+    share = torch.rand(300, 3, generator=generator, dtype=torch.float64).softmax(1) * weight[:, None]
+    moments = steps.gather(kind, x, share, weight.sum())
+    law = steps.maximise(kind, moments, 1e-6)
+    whole, known = steps.expect(kind, x, weight, law), steps.expect(kind, x, weight, law, moments.second)
+    assert level(known, weight) == pytest.approx(level(whole, weight), rel=1e-12)
+    torch.testing.assert_close(known.moments.mass, whole.moments.mass)
+    torch.testing.assert_close(known.moments.first, whole.moments.first)
+    left_out = whole.log_density - known.log_density
+    quadratic = torch.linalg.solve_triangular(law.scale[0], x.mT, upper=False).square().sum(0) / 2
+    torch.testing.assert_close(-left_out, quadratic if kind.pooled else torch.zeros_like(left_out))

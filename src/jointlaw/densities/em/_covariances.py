@@ -69,6 +69,17 @@ class Covariance(ABC):
         It may give -inf to a component whose share is below rounding.
         """
 
+    def relative(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """Like ``log_density``, but for a term that all components of a sample have in common: ``common``.
+
+        By default there is none.
+        """
+        return self.log_density(loc, scale)
+
+    def common(self, second: Tensor, scale: Tensor) -> float:
+        """Mean over the samples of what ``relative`` leaves out, from their second moment, in nats."""
+        return 0.0
+
     @abstractmethod
     def parameters(self, components: int, dim: int) -> int:
         """Free numbers in the covariances."""
@@ -160,6 +171,20 @@ class Shared(Covariance):
             return torch.addmm(peak, white, means.T).sub_(0.5 * torch.linalg.vecdot(white, white)[:, None])
 
         return evaluate
+
+    def relative(self, loc: Tensor, scale: Tensor) -> LogDensity:
+        """x^T P m_k less what depends on k alone: x^T P x is common to all components, so that nothing is whitened."""
+        inverse = lower_inverse(scale[0])
+        means = loc @ inverse.mT
+        log_det = scale[0].diagonal().log().sum()
+        peak = -0.5 * (means.square().sum(1) + loc.shape[1] * LOG_2PI) - log_det
+        pull = (means @ inverse).mT.contiguous()  # P m_k, [E, K]
+        return lambda x: torch.addmm(peak, x, pull)
+
+    def common(self, second: Tensor, scale: Tensor) -> float:
+        """-tr(P E x x^T) / 2."""
+        inverse = lower_inverse(scale[0])
+        return -0.5 * float((inverse @ second[0] @ inverse.mT).trace())
 
     def parameters(self, components: int, dim: int) -> int:
         """E (E + 1) / 2."""

@@ -199,7 +199,7 @@ class ExpectationMaximization:
         weight = torch.ones_like(x[:, 0])
         share = self._start(start).responsibilities(x, weight, self.components, self.seed)
         ascent = self._ascent()
-        moments, law = ascent.begin(x - stream.centre, weight, share)
+        moments, law, _ = ascent.begin(x - stream.centre, weight, share)
         law = climb_batches(ascent, stream, moments, law, passes, lambda seen: (seen + 1 + delay) ** -decay)
         likelihood, count = judge(self.covariance, stream, law)
         return self._fit(ascent, law, self._law(law, stream.centre, stream.law_dtype), likelihood, count)

@@ -41,11 +41,11 @@ class Ascent:
     history: list[float] = field(default_factory=list)
     converged: bool = False
 
-    def begin(self, x: Tensor, weight: Tensor, share: Tensor) -> tuple[Moments, Parameters]:
-        """The first mixture, from the shares of the components ``[N, K]``."""
-        moments = gather(self.kind, x, share * weight[:, None], weight.sum())
-        moments, _ = self.repair(Expectation(moments, -x.square().sum(1)), x, weight)
-        return moments, maximise(self.kind, moments, self.floor)
+    def begin(self, x: Tensor, weight: Tensor, share: Tensor) -> tuple[Moments, Parameters, Tensor]:
+        """The first mixture, from the shares of the components ``[N, K]``, and the second moment of these samples."""
+        start = gather(self.kind, x, share * weight[:, None], weight.sum())
+        moments, _ = self.repair(Expectation(start, -x.square().sum(1)), x, weight)
+        return moments, maximise(self.kind, moments, self.floor), start.second
 
     def repair(self, evidence: Expectation, x: Tensor, weight: Tensor) -> tuple[Moments, bool]:
         """Moments without empty components, and whether there were any."""
@@ -67,10 +67,12 @@ class Ascent:
 
 def climb(ascent: Ascent, x: Tensor, weight: Tensor, share: Tensor, iterations: int) -> Parameters:
     """Alternate both steps over all samples ``[N, E]`` until the log-likelihood settles."""
-    _, law = ascent.begin(x, weight, share)
-    known = gather(ascent.kind, x, weight[:, None], weight.sum()).second if ascent.kind.pooled else None
+    _, law, second = ascent.begin(x, weight, share)
+    known = second if ascent.kind.pooled else None
     for _ in range(iterations):
         evidence = expect(ascent.kind, x, weight, law, known)
+        if known is not None and bool(empty(evidence.moments, len(x)).any()):
+            evidence = expect(ascent.kind, x, weight, law)  # to move a component takes whole densities
         moments, changed = ascent.repair(evidence, x, weight)
         law = maximise(ascent.kind, moments, ascent.floor)
         if ascent.note(level(evidence, weight), changed):
@@ -80,7 +82,7 @@ def climb(ascent: Ascent, x: Tensor, weight: Tensor, share: Tensor, iterations: 
 
 def level(evidence: Expectation, weight: Tensor) -> float:
     """Mean log-likelihood of the weighted samples, in nats."""
-    return float(weight @ evidence.log_density / weight.sum())
+    return float(weight @ evidence.log_density / weight.sum()) + evidence.common
 
 
 class Batches:

@@ -5,6 +5,7 @@ import warnings
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from jointlaw.densities.em._covariances import Covariance
@@ -47,10 +48,18 @@ class Moments(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """The moments of a set of samples under a mixture, and each sample's log-density ``[N]`` in nats."""
+    """The moments of a set of samples under a mixture, and their log-densities.
+
+    Attributes:
+        moments: of the samples.
+        log_density: of each sample ``[N]`` in nats; where the second moment was known beforehand, without the term that
+            all components of a sample have in common.
+        common: mean of that term over the samples, in nats.
+    """
 
     moments: Moments
     log_density: Tensor
+    common: float = 0.0
 
 
 def gather(kind: Covariance, x: Tensor, share: Tensor, total: Tensor) -> Moments:
@@ -71,18 +80,19 @@ def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters, second:
         x: samples ``[N, E]``.
         weight: of the samples ``[N]``.
         law: the mixture.
-        second: the second moment where it is known beforehand.
+        second: the second moment of all samples where it is known beforehand.
     """
     log_density = torch.empty_like(weight)
-    evaluate = kind.log_density(law.loc, law.scale)
+    evaluate = (kind.log_density if second is None else kind.relative)(law.loc, law.scale)
     moments = _none(kind, x, len(law.loc))
-    negligible = 2 * math.log(torch.finfo(x.dtype).eps)
+    negligible = torch.finfo(x.dtype).eps ** 2
     for start in range(0, len(x), ROWS):
         part = slice(start, start + ROWS)
         joint = evaluate(x[part]).add_(law.log_weight)
         most = joint.amax(1, keepdim=True)
         # Shares below the square of rounding change nothing, but as denormal numbers they would cost much.
-        share = joint.sub_(most).masked_fill_(joint < negligible, -torch.inf).exp_()  # [n, K]
+        share = joint.sub_(most).clamp_(min=math.log(negligible)).exp_()  # [n, K]
+        F.threshold(share, 2 * negligible, 0.0, inplace=True)
         evidence = share.sum(1, keepdim=True)
         log_density[part] = (most + evidence.log()).squeeze(1)
         share.mul_(weight[part, None] / evidence)
@@ -92,7 +102,9 @@ def expect(kind: Covariance, x: Tensor, weight: Tensor, law: Parameters, second:
             kind.add_second(moments.second, x[part], share)
     total = weight.sum()
     mass, first, own = (part / total for part in moments)
-    return Expectation(Moments(mass, first, own if second is None else second), log_density)
+    if second is None:
+        return Expectation(Moments(mass, first, own), log_density)
+    return Expectation(Moments(mass, first, second), log_density, kind.common(second, law.scale))
 
 
 def maximise(kind: Covariance, moments: Moments, floor: float) -> Parameters:
