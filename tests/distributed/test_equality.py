@@ -35,7 +35,13 @@ def test_loss_terms_gradients_and_state_are_those_of_one_process(name: str, seve
         if what.startswith("mean"):  # a loss may look at the process's own samples alone; averaged, as gradients are
             found = [torch.stack(found).mean(0)]
         # small entries carry the rounding of large ones; some gradients are nothing else, where a loss sees no shift
-        scale = largest if what.startswith("gradient") else float(expected.abs().max()) if expected.numel() else 0.0
+        scale = (
+            largest
+            if what.startswith("gradient")
+            else float(expected.double().abs().max())
+            if expected.numel()
+            else 0.0
+        )
         for value in found:
             torch.testing.assert_close(
                 value, expected, rtol=1e-6, atol=1e-6 * scale, msg=lambda text, of=what: f"{name}, {of}: {text}"

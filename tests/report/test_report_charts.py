@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from jointlaw.laws import GeneralizedGaussian, Law, RectifiedGeneralizedGaussian
+from jointlaw.laws import GeneralizedGaussian, JointMixture, Law, RectifiedGeneralizedGaussian
 from jointlaw.report import Contents
 from jointlaw.report import _charts as charts
 from jointlaw.report import _curves as curves
 from jointlaw.report._blocks import Absent, Chart
+from jointlaw.report._components import holdings
 from jointlaw.report._neighbourhood import draw_map
 from jointlaw.report._tables import figure_table, probe_table, tiles, verdict
 from jointlaw.report.drawing import canvas, thin
@@ -194,3 +195,48 @@ def test_thinning_keeps_the_last_point() -> None:
 def test_figure_text_cannot_close_a_script_element() -> None:
     figure = canvas("</script>", "a < b & c")
     assert not set("<>&") & set(Chart("x", "x", figure, "", "").json)
+
+
+def held() -> Contents:
+    """Samples about the corners of a triangle; a joint law with a component at each corner, and one far away."""
+    corners = torch.tensor([[4.0, 0.0], [0.0, 4.0], [-4.0, -4.0], [50.0, 50.0]])
+    label = np.repeat(np.arange(3), 40)
+    noise = torch.randn(120, 2, generator=torch.Generator().manual_seed(0))
+    z = (corners[torch.from_numpy(label)] + 0.3 * noise).numpy()
+    law = JointMixture(torch.zeros(4), torch.cat([corners, corners], 1), torch.eye(4)[None], split=2)
+    return Contents("Held", z, z, label, joint=law, edges=np.array([[0, 1], [2, 3]]))
+
+
+def test_components_hold_the_classes_that_belong_to_them() -> None:
+    figure = chart(holdings(held())).figure
+    table = figure.data[0]
+    assert [[int(text or 0) for text in row] for row in table.text] == [[40, 0, 0], [0, 40, 0], [0, 0, 40]]
+    assert list(table.y) == ["0 (part 1)", "1 (part 1)", "2 (part 2)"]
+    assert "1 hold none of them" in chart(holdings(held())).reading
+    assert "100.0%" in chart(holdings(held())).reading
+
+
+def test_the_map_marks_the_components_and_their_edges() -> None:
+    traces = {trace.name: trace for trace in chart(draw_map(held())).figure.data}
+    assert len(traces["components"].x) == 4
+    assert [value is None for value in traces["edges"].x] == [False, False, True] * 2
+    plain = {trace.name for trace in chart(draw_map(replace(held(), joint=None))).figure.data}
+    assert plain.isdisjoint({"components", "edges"})
+
+
+def test_particles_too_many_to_tell_apart_are_not_drawn() -> None:
+    contents = held()
+    many = JointMixture(torch.zeros(300), torch.randn(300, 4), torch.eye(4)[None], split=2)
+    crowded = replace(contents, joint=many, edges=None, embeddings=np.random.default_rng(0).normal(size=(120, 2)) * 2)
+    assert "components" not in {trace.name for trace in chart(draw_map(crowded)).figure.data}
+    assert len(chart(holdings(crowded)).figure.data[0].y) <= 120
+
+
+def test_samples_without_a_class_are_held_too() -> None:
+    contents = held()
+    table = chart(holdings(replace(contents, label=np.full(120, -1)))).figure.data[0]
+    assert list(table.x) == ["unlabelled"]
+    assert isinstance(holdings(replace(contents, joint=None)), Absent)
+    assert isinstance(curves.graph(contents), Absent)
+    grown = replace(contents, history={"train/vertices": [(0, 2.0), (9, 7.0)], "train/parts": [(0, 1.0), (9, 2.0)]})
+    assert set(drawn(curves.graph(grown))) == {"vertices", "connected parts"}

@@ -11,7 +11,7 @@ import torch
 from jointlaw import Run
 from jointlaw.cli import main
 from jointlaw.densities import GrowingPrototypes, MovingScale
-from jointlaw.evaluation import Gaussian, Mixture, Reduction, Trained, Which
+from jointlaw.evaluation import Gaussian, Mixture, Reduction, Target, Trained, Which
 from jointlaw.laws import JointMixture
 from jointlaw.runs import RunSettings, Setup
 from jointlaw.training.recipes import gmje, gmje_gng, simclr
@@ -85,11 +85,14 @@ def test_samples_come_from_it(run: Run, capsys: pytest.CaptureFixture[str]) -> N
 def test_another_density_can_be_fitted_all_the_same(run: Run) -> None:
     assert run.fit(Gaussian(), dim=3).which == Which.features
     assert run.fit(which=Which.features, dim=3).recipe == Mixture()
+    assert run.fit(target=Target.clean, dim=3).recipe == Mixture()
 
 
 def test_what_no_training_learned_is_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="expected embeddings, found features"):
         run.fit(Trained(), which=Which.features)
+    with pytest.raises(ValueError, match="found the clean sample"):
+        run.fit(Trained(), target=Target.clean)
     other = trained(tmp_path / "other", partial(simclr, width=12, hidden=None))
     assert main(["fit", str(other.workspace.folder), "--density=Trained"]) == 2
     assert "learned a joint law, found one of simclr" in capsys.readouterr().err

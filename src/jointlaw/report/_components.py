@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from jointlaw.laws import JointMixture
 from jointlaw.report._blocks import Absent, Chart
 from jointlaw.report._contents import Contents
-from jointlaw.report.drawing import QUIET, canvas, dots, shortened, tidied, tidy
+from jointlaw.report.drawing import QUIET, canvas, dots, shortened, tidied
 
 MOST = 200  # components on a map or in a table; the particles of a bank are more than a reader can tell apart
 SHADES = [[0, "rgba(63,131,209,0.04)"], [1, "rgba(63,131,209,1)"]]
@@ -49,7 +49,16 @@ def draw_centres(figure: Any, contents: Contents, place: Array) -> None:
         return
     share = contents.joint.weights.detach().double().numpy()
     size = 6 + 10 * np.sqrt(share / share.max())
-    dots(figure, place[:, 0], place[:, 1], "components", QUIET, size=tidy(size), symbol="x-thin", line_width=2)
+    dots(
+        figure,
+        place[:, 0],
+        place[:, 1],
+        "components",
+        QUIET,
+        size=[tidied(one) for one in size.tolist()],
+        symbol="x-thin",
+        line_width=2,
+    )
     figure.data[-1].marker.line.color = QUIET
 
 
@@ -105,7 +114,7 @@ def _shades(counts: npt.NDArray[np.integer], columns: list[str], rows: list[str]
     text = [[str(value) if value else "" for value in row] for row in counts.tolist()]
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     return go.Heatmap(
-        z=[tidy(row) for row in shares],
+        z=[[tidied(share) for share in row] for row in shares.tolist()],
         x=columns,
         y=rows,
         text=text,

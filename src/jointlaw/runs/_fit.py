@@ -50,7 +50,8 @@ def fit(
     ``density.safetensors`` holds the density, ``results.json`` gains its figures, ``density.html`` shows them. See
     ``Run.fit`` for the arguments.
     """
-    recipe, which, target = *_chosen(run, recipe, which), Target(target)
+    target = Target(target)
+    recipe, which = _chosen(run, recipe, which, target)
     other, data, embedder = None if ood is None else run.load(ood), run.data, run.embedder
     raw = view_pairs(embedder, data.train, seed, which, target)
     reduce = principal_components(raw.target, dim, seed)
@@ -79,17 +80,24 @@ def fit(
     return replace(fitted, figures=figures)
 
 
-def _chosen(run: "Run", recipe: DensityRecipe | None, which: Which | None) -> tuple[DensityRecipe, Which]:
+def _chosen(
+    run: "Run", recipe: DensityRecipe | None, which: Which | None, target: Target
+) -> tuple[DensityRecipe, Which]:
     """What is fitted, and to which representations: the law learned in training, if there is one."""
     learned = run.learner.objective.joint_law is not None
     if recipe is None:
-        recipe = Trained() if learned and which != Which.features else Mixture()
+        recipe = Trained() if learned and which != Which.features and target == Target.view else Mixture()
     if not isinstance(recipe, Trained):
         return recipe, Which.features if which is None else Which(which)
     if not learned:
         raise ValueError(
             f"fit: expected a run that learned a joint law, found one of {run.configuration.recipe}. Fit a law to it, "
             "by --density=Mixture."
+        )
+    if target == Target.clean:
+        raise ValueError(
+            "fit: expected the target to be a view, found the clean sample: the law learned in training is one of two "
+            "drawn views. Leave --target out, or fit a law of clean samples by --density=Mixture."
         )
     if which == Which.features:
         raise ValueError(

@@ -302,7 +302,8 @@ class Run:
 
         Args:
             density: Gaussian, Mixture, Gas (growing neural gas), Network (mixture density network), or Trained, the law
-                that was learned in training (default: Trained where there is such a law, else Mixture).
+                that was learned in training (default: Trained where there is such a law of what is asked for, else
+                Mixture).
             which: features of the backbone or embeddings of the projector (default: embeddings for Trained, else
                 features).
             dim: principal components of the representations that the density sees.
