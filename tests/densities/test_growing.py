@@ -269,6 +269,16 @@ def test_wrong_input_is_named():
         prototypes.update(torch.zeros(1, 4))
     with pytest.raises(ValueError, match=r"joint \[\*, 4\]"):
         prototypes.update(torch.zeros(5, 3))
+    prototypes.update(torch.randn(5, 4, generator=torch.Generator().manual_seed(0)))
+    before = copy.deepcopy(prototypes.state_dict())
+    for words, batch in (
+        ("found NaN or infinity", torch.full((3, 4), torch.nan)),
+        ("at least 1 samples", torch.zeros(0, 4)),
+        (r"\[..., batch, dim\]", torch.zeros(4)),
+    ):
+        with pytest.raises(ValueError, match=words):
+            prototypes.update(batch)
+    assert all(torch.equal(before[name], value) for name, value in prototypes.state_dict().items())
     with pytest.raises(ValueError, match="floor >= 0"):
         MovingScale(2, floor=-0.1)
     with pytest.raises(ValueError, match="room_below_one"):

@@ -151,3 +151,10 @@ def test_central_moments_are_those_of_samples():
 def test_impossible_values_get_one_clear_sentence(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("p", [0.01, 0.05, 0.1, 0.24, 0.26, 1.0, 5.0])
+def test_the_dial_is_exact_for_sharp_laws_too(p: float) -> None:
+    active = torch.tensor([1e-100, 1e-12, 1e-6, 1e-3, 0.1, 0.49, 0.5, 0.51, 0.9, 0.999], dtype=torch.float64)
+    law = RectifiedGeneralizedGaussian.with_activity(active, p=p)
+    torch.testing.assert_close(law.activity, active, rtol=1e-11, atol=0)

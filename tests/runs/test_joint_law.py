@@ -39,6 +39,7 @@ def test_a_graph_grew_and_is_in_the_folder(run: Run) -> None:
 
 
 def test_fit_takes_the_learned_law_and_projects_it_exactly(run: Run) -> None:
+    assert run.fit().reduction.directions.shape == (12, 12)  # as many components as there are
     fitted = run.fit(dim=5)
     assert (fitted.recipe, fitted.which) == (Trained(), Which.embeddings)
     law, whole = fitted.law, run.learner.objective.joint_law
@@ -70,7 +71,7 @@ def test_all_directions_keep_the_likelihood(run: Run) -> None:
     torch.testing.assert_close(law.log_prob(turned), whole.log_prob(z), rtol=1e-4, atol=1e-3)
 
 
-def test_samples_come_from_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_samples_come_from_it(run: Run) -> None:
     folder = str(run.workspace.folder)
     assert main(["fit", folder, "--dim=5"]) == 0
     assert main(["decode", folder, "--epochs=1"]) == 0  # of what the density is of
@@ -78,8 +79,8 @@ def test_samples_come_from_it(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     with np.load(run.workspace.folder / "samples.npz") as drawn:
         assert drawn["latents"].shape == (6, 12)
         np.testing.assert_allclose(np.linalg.norm(drawn["latents"], axis=1), 1, rtol=1e-4)  # on the sphere
-    assert main(["sample", folder, "--given=left"]) == 2
-    assert "--density=Mixture" in capsys.readouterr().err
+    assert main(["sample", folder, "--count=8", "--given=left"]) == 0  # of halves, which no training knows
+    assert "decoded draws from the mixture given the half" in (run.workspace.folder / "completions.html").read_text()
 
 
 def test_another_density_can_be_fitted_all_the_same(run: Run) -> None:
@@ -91,6 +92,8 @@ def test_another_density_can_be_fitted_all_the_same(run: Run) -> None:
 def test_what_no_training_learned_is_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="expected embeddings, found features"):
         run.fit(Trained(), which=Which.features)
+    with pytest.raises(ValueError, match="expected embeddings, found both"):
+        run.fit(Trained(), which=Which.both)
     with pytest.raises(ValueError, match="found the clean sample"):
         run.fit(Trained(), target=Target.clean)
     other = trained(tmp_path / "other", partial(simclr, width=12, hidden=None))
@@ -109,6 +112,12 @@ def test_a_run_is_judged_and_reported_by_its_components(run: Run) -> None:
     for name in ("plot-graph", "plot-holdings", "plot-map"):
         assert f'id="{name}"' in page, name
     assert json.loads((run.workspace.folder / "results.json").read_text())["joint.components"] > 2
+
+
+def test_an_embedding_of_one_unit_is_judged(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", partial(GROWING, width=1))
+    assert run.judge()["nhsic"] is None
+    assert run.fit().law.split == 1
 
 
 def test_fixed_prototypes_that_hold_nothing_are_told(tmp_path: Path) -> None:

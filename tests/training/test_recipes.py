@@ -142,3 +142,21 @@ def test_a_recipe_trains_from_the_command_line(name: str, tmp_path: Path) -> Non
     small = ["--run.epochs=1", "--run.threads=1", "--run.report=false", f"--run.folder={tmp_path / 'run'}"]
     assert main(["train", name, *small, "--width=16"]) == 0
     assert (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("option", ["width", "hidden"])
+def test_an_embedding_or_a_layer_without_units_is_refused(name: str, option: str) -> None:
+    if option in signature(RECIPES[name]).parameters:
+        with pytest.raises(ValueError, match=f"expected .*{option}.* >= 1, found 0|{option}"):
+            RECIPES[name](**{option: 0})
+
+
+def test_options_of_growing_prototypes_are_checked() -> None:
+    for words, options in (
+        ("every >= 1", {"every": 0}),
+        ("most <= 4,096", {"most": 100_000}),
+        ("most >= 2", {"most": 1}),
+    ):
+        with pytest.raises(ValueError, match=words):
+            RECIPES["gmje-gng"](**options)

@@ -19,6 +19,7 @@ from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split, check_width
 
 Movers = Literal["gas", "both"]
+MOST = 4096  # vertices, whose edges take 128 MiB
 IDLE = 0.1  # share of an average vertex's samples below which a vertex counts as idle
 
 
@@ -99,6 +100,11 @@ class GrowingPrototypes(Density):
         check.at_least("GrowingPrototypes", 2, most=most)
         check.fraction("GrowingPrototypes", momentum=momentum)
         check_split("GrowingPrototypes", split, dim)
+        if most > MOST:
+            raise ValueError(
+                f"GrowingPrototypes: expected most <= {MOST:,}, found {most:,}. Edges are kept in a table of "
+                "most x most; lower the limit."
+            )
         if utility is not None:
             check.positive("GrowingPrototypes", utility=utility)
         self.dim, self.split, self.most, self.sphere, self.momentum = dim, split, most, sphere, momentum
@@ -179,11 +185,18 @@ class GrowingPrototypes(Density):
         """Present a batch ``[*, B, E]`` to the graph, of which every process holds an equal part.
 
         Raises:
-            ValueError: if the width is another, or a first batch has fewer than two samples.
+            ValueError: if the width is another, the batch is empty or not finite, or a first batch has fewer than two
+                samples.
         """
         check_width("GrowingPrototypes.update", z, self.dim, name="joint")
+        check.embeddings("GrowingPrototypes.update", z, least_batch=1)
         rows = wide(z).movedim(-2, 0).reshape(-1, self.dim)  # sample by sample, so that ranks in turn are in order
         x = gather(rows).to(wide(self.position).dtype)
+        if not bool(x.isfinite().all()):
+            raise ValueError(
+                "GrowingPrototypes.update: expected finite joint embeddings, found NaN or infinity. The graph stays as "
+                "it was; lower the learning rate, or leave such samples out."
+            )
         if self.steps == 0:
             self._found(x)
         found = gas.winners(x, self.position, self.alive)

@@ -94,7 +94,7 @@ def principal_components(x: Tensor, dim: int, seed: int = 0) -> Reduction:
     if dim > min(x.shape):
         raise ValueError(
             f"principal_components: expected dim <= {min(x.shape)} (samples {x.shape[0]}, width {x.shape[1]}), found "
-            f"{dim}. Choose a smaller dim."
+            f"{dim}. Choose fewer components by --dim (dim=...)."
         )
     found = PCA(dim, random_state=seed).fit(x.double().numpy())
     loc, directions = (torch.from_numpy(part).to(x.dtype) for part in (found.mean_, found.components_.T))

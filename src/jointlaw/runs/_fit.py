@@ -34,13 +34,15 @@ if TYPE_CHECKING:
     from jointlaw.runs._run import Run
 
 FILE = "density.safetensors"
+DIM = 32
+"""Principal components that a density sees, where there are as many and the user names none."""
 
 
 def fit(
     run: "Run",
     recipe: DensityRecipe | None,
     which: Which | None,
-    dim: int,
+    dim: int | None,
     target: Target,
     seed: int,
     ood: str | None,
@@ -54,7 +56,7 @@ def fit(
     recipe, which = _chosen(run, recipe, which, target)
     other, data, embedder = None if ood is None else run.load(ood), run.data, run.embedder
     raw = view_pairs(embedder, data.train, seed, which, target)
-    reduce = principal_components(raw.target, dim, seed)
+    reduce = principal_components(raw.target, min(DIM, *raw.target.shape) if dim is None else dim, seed)
     train, test = reduced(reduce, raw), reduced(reduce, view_pairs(embedder, data.held_out, seed + 1, which, target))
     start = time.perf_counter()
     law = run.learner.objective.joint_law if isinstance(recipe, Trained) else None
@@ -84,11 +86,11 @@ def _chosen(
     run: "Run", recipe: DensityRecipe | None, which: Which | None, target: Target
 ) -> tuple[DensityRecipe, Which]:
     """What is fitted, and to which representations: the law learned in training, if there is one."""
-    learned = run.learner.objective.joint_law is not None
+    learned, which = run.learner.objective.joint_law is not None, None if which is None else Which(which)
     if recipe is None:
         recipe = Trained() if learned and which != Which.features and target == Target.view else Mixture()
     if not isinstance(recipe, Trained):
-        return recipe, Which.features if which is None else Which(which)
+        return recipe, which or Which.features
     if not learned:
         raise ValueError(
             f"fit: expected a run that learned a joint law, found one of {run.configuration.recipe}. Fit a law to it, "
@@ -99,9 +101,9 @@ def _chosen(
             "fit: expected the target to be a view, found the clean sample: the law learned in training is one of two "
             "drawn views. Leave --target out, or fit a law of clean samples by --density=Mixture."
         )
-    if which == Which.features:
+    if which not in (None, Which.embeddings):
         raise ValueError(
-            "fit: expected embeddings, found features: the law learned in training is one of embeddings. Leave --which "
+            f"fit: expected embeddings, found {which}: the law learned in training is one of embeddings. Leave --which "
             "out, or fit a law to the features by --density=Mixture."
         )
     return recipe, Which.embeddings

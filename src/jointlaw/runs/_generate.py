@@ -11,7 +11,7 @@ from torch import Tensor
 from jointlaw import _check as check
 from jointlaw._files import write_bytes
 from jointlaw.data import Data, Source, as_source
-from jointlaw.evaluation._fitting import FittedPairs, Network
+from jointlaw.evaluation._fitting import DensityRecipe, FittedPairs, Mixture, Network, Trained
 from jointlaw.evaluation._joint import Target, judge_density, principal_components
 from jointlaw.generation import memorisation, overlap
 from jointlaw.generation._decoder import TrainedDecoder
@@ -77,7 +77,7 @@ def sample(run: "Run", count: int, seed: int) -> Samples:
         if fitted.target == Target.view
         else "of clean samples."
     )
-    words = f"{count} draws from the {_name(fitted)} over the {fitted.which}, decoded. The law is that {law}"
+    words = f"{count} draws from the {_name(fitted.recipe)} over the {fitted.which}, decoded. The law is that {law}"
     grid = tiled(images[:count].numpy(), max(1, round(count**0.5)))
     shown = Picture("Samples", grid, words, f"A grid of {count} generated images.")
     note = (
@@ -95,9 +95,10 @@ def sample(run: "Run", count: int, seed: int) -> Samples:
 def complete(run: "Run", seen: Half, count: int, seed: int) -> Samples:
     """Complete half-seen held-out images in several ways each.
 
-    The run's density knows pairs of views, not of halves and wholes: one of the same recipe is fitted here, to the
-    representations of half-hidden and whole training images. ``completions.png`` shows rows (half, whole, eight
-    completions), ``completions.npz`` holds them, ``completions.html`` shows and judges them.
+    The run's density knows pairs of views, not of halves and wholes: one of the same recipe is fitted here (a mixture,
+    where the run's was learned in training), to the representations of half-hidden and whole training images.
+    ``completions.png`` shows rows (half, whole, eight completions), ``completions.npz`` holds them,
+    ``completions.html`` shows and judges them.
     """
     check.at_least("sample", 1, count=count)
     fitted, decoder = _density_and_decoder(run)
@@ -105,7 +106,8 @@ def complete(run: "Run", seen: Half, count: int, seed: int) -> Samples:
     fill = median_pixel(data.train)
     train, test = (half_pairs(embedder, source, fitted.which, seen, fill) for source in (data.train, data.held_out))
     reduce = principal_components(train.target, fitted.reduction.directions.shape[1], fitted.seed)
-    density = fitted.recipe.fit(reduced(reduce, train), fitted.seed).eval()
+    recipe = Mixture() if isinstance(fitted.recipe, Trained) else fitted.recipe
+    density = recipe.fit(reduced(reduce, train), fitted.seed).eval()
     figures = _completion_figures(judge_density(density, reduced(reduce, test), fitted.seed))
     rows = _spread(data.held_out, -(-count // COMPLETIONS), seed)
     latent = decoder.surface(draw_given(density, reduce, test.context[rows], COMPLETIONS, seed))
@@ -114,14 +116,14 @@ def complete(run: "Run", seen: Half, count: int, seed: int) -> Samples:
     images = images.view(*latent.shape[:2], *images.shape[1:])  # [rows, completions, C, H, W]
     strips = torch.cat([half[:, None], whole[:, None], images], dim=1).flatten(0, 1)
     words = (
-        f"In each row: what was seen, the whole image, and {COMPLETIONS} decoded draws from the {_name(fitted)} given "
+        f"In each row: what was seen, the whole image, and {COMPLETIONS} decoded draws from the {_name(recipe)} given "
         "the half. Rows whose completions differ are ambiguous."
     )
     grid = tiled(strips.numpy(), COMPLETIONS + 2)
     shown = Picture("Completions", grid, words, f"{len(rows)} rows of completed images.", wide=True)
     note = "Of the law of the whole's representation given the half's, on held-out images; nats and squared units."
     introduction = (
-        "The run's density knows pairs of views. One of the same recipe was fitted to half-hidden and whole training "
+        f"The run's density knows pairs of views. A {_name(recipe)} was fitted to half-hidden and whole training "
         "images; hidden pixels took the median of the training images."
     )
     section = Section("completions", "Completions", introduction, [figure_table(figures, note=note), shown])
@@ -146,8 +148,8 @@ def _density_and_decoder(run: "Run") -> tuple[FittedPairs, TrainedDecoder]:
     return fitted, decoder
 
 
-def _name(fitted: FittedPairs) -> str:
-    return type(fitted.recipe).__name__.lower()
+def _name(recipe: DensityRecipe) -> str:
+    return "law of the training" if isinstance(recipe, Trained) else type(recipe).__name__.lower()
 
 
 def _completion_figures(found: dict[str, float | None]) -> dict[str, float]:

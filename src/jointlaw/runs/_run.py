@@ -293,7 +293,7 @@ class Run:
         density: DensityRecipe | None = None,
         *,
         which: Which | None = None,
-        dim: int = 32,
+        dim: int | None = None,
         target: Target = Target.view,
         seed: int = 0,
         ood: str | None = None,
@@ -306,7 +306,8 @@ class Run:
                 Mixture).
             which: features of the backbone or embeddings of the projector (default: embeddings for Trained, else
                 features).
-            dim: principal components of the representations that the density sees.
+            dim: principal components of the representations that the density sees (default: 32, or as many as there
+                are).
             target: what a drawn view predicts: another view, or the clean sample (so that free samples look like whole
                 images).
             seed: determines the drawn views, and starts and orders of the fit.

@@ -33,7 +33,7 @@ class Learner(pl.LightningModule):
         projector: features to embeddings ``[B, D]``.
         objective: judges the embeddings.
         optimizer: the optimiser with its schedule (default: `AdamW`).
-        momentum: how much of the moving-average network remains at each step, in [0, 1); there is such a network only
+        momentum: how much of the moving-average network remains at each step, in [0, 1]; there is such a network only
             if the objective asks for one.
         limits: the vital signs that count as collapse; alarms and judgements read them here.
 

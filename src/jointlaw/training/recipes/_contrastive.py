@@ -46,7 +46,7 @@ def moco(
         bank: number of embeddings in the queue.
         temperature: similarities are divided by it before the softmax.
         symmetric: whether every view is both query and key; otherwise the last view gives the keys of the others.
-        momentum: how much of the moving-average network remains at each step, in [0, 1).
+        momentum: how much of the moving-average network remains at each step, in [0, 1].
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -77,7 +77,7 @@ def smc_gmje(  # noqa: PLR0913 (a recipe's signature is its command line)
         tempering: power to which the likelihood of the queries is raised, in [0, 1].
         oldest: steps that a particle may stay in the bank (default: no limit).
         symmetric: whether every view is both query and key; otherwise the last view gives the keys of the others.
-        momentum: how much of the moving-average network remains at each step, in [0, 1).
+        momentum: how much of the moving-average network remains at each step, in [0, 1].
         width: embedding width D.
         hidden: width of the projector's hidden layers.
         seed: determines which particles are resampled.

@@ -62,7 +62,7 @@ def dual_gje(  # noqa: PLR0913 (a recipe's signature is its command line)
             linear, which divides contexts by it). A linear kernel of length 1 lets embeddings draw together.
         noise: variance of the targets about the process.
         features: number of random Fourier features, which rbf alone has (default: the exact process, without any).
-        momentum: how much of the moving-average network remains at each step, in [0, 1).
+        momentum: how much of the moving-average network remains at each step, in [0, 1].
         width: embedding width D.
         hidden: width of the projector's hidden layers.
         seed: determines the random Fourier features.
@@ -87,6 +87,7 @@ def gmje(
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
+    check.at_least("gmje", 1, width=width)
     scale = LearnedScale(2 * width, start=width**-0.5)  # a unit vector's coordinates have about this deviation
     density = Prototypes(2 * width, components, split=width, scale=scale, sphere=sphere)
     return Method(GMJE(density, entropy=entropy), projector(width, hidden))
@@ -118,6 +119,9 @@ def gmje_gng(  # noqa: PLR0913 (a recipe's signature is its command line)
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
+    check.at_least("gmje-gng", 1, width=width, every=every)
+    if covariance not in ("shared", "own"):
+        raise ValueError(f'gmje-gng: expected covariance "shared" or "own", found {covariance!r}. Choose one of them.')
     # Moving means take in about 1 / winner samples, errors those between five new prototypes.
     growth = Growth(winner=0.02, neighbour=0.001, every=every, age=100, decay=1 - 0.2 / every)
     components, floor = (1, 0.01) if covariance == "shared" else (most, 0.1)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from jointlaw import _check as check
 from jointlaw.networks import Projector
 from jointlaw.objectives._objective import Objective
 from jointlaw.training._health import Limits
@@ -37,4 +38,5 @@ def projector(width: int, hidden: int | None, bias: bool = True) -> Callable[[in
     Where the loss does not see the mean of a unit, the last layer should have no bias: its gradient would be nothing
     but rounding error, which Adam scales up to whole steps.
     """
+    check.at_least("projector", 1, width=width, **({} if hidden is None else {"hidden": hidden}))
     return partial(Projector, width=width, hidden=hidden, bias=bias)

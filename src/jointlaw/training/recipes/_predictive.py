@@ -10,7 +10,7 @@ def byol(*, predictor: int = 1024, momentum: float = 0.99, width: int = 256, hid
 
     Args:
         predictor: width of the predictor's hidden layer.
-        momentum: how much of the moving-average network remains at each step, in [0, 1).
+        momentum: how much of the moving-average network remains at each step, in [0, 1].
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
@@ -24,7 +24,7 @@ def jepa(
 
     Args:
         predictor: width of the predictor's hidden layer (default: the objective's own).
-        momentum: how much of the moving-average network remains at each step, in [0, 1).
+        momentum: how much of the moving-average network remains at each step, in [0, 1].
         width: embedding width D.
         hidden: width of the projector's hidden layers.
     """
