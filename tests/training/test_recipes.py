@@ -148,7 +148,7 @@ def test_a_recipe_trains_from_the_command_line(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("option", ["width", "hidden"])
 def test_an_embedding_or_a_layer_without_units_is_refused(name: str, option: str) -> None:
     if option in signature(RECIPES[name]).parameters:
-        with pytest.raises(ValueError, match=f"expected .*{option}.* >= 1, found 0|{option}"):
+        with pytest.raises(ValueError, match=">= 1, found 0"):
             RECIPES[name](**{option: 0})
 
 
