@@ -51,10 +51,10 @@ def fit(
         except SystemExit as ended:  # so Lightning answers Ctrl-C
             raise KeyboardInterrupt from ended
         trainer.save_checkpoint(workspace.last)
-    if trainer.is_global_zero:
-        settle(learner, data.data.train, data.views, run.batch, run.seed)
     if dist.is_initialized():
         dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
+    if trainer.is_global_zero:
+        settle(learner, data.data.train, data.views, run.batch * trainer.world_size, run.seed)
     rate = speed.samples / speed.seconds
     return {"epochs": trainer.max_epochs or 0, "seed": run.seed, "images_per_second": rate, "seconds": speed.seconds}
 
@@ -134,7 +134,12 @@ def _callbacks(run: RunSettings, workspace: Workspace, probe: OnlineProbe | None
     ]
     if probe is not None:
         best = ModelCheckpoint(
-            workspace.checkpoints, filename="best", monitor="probe/backbone", mode="max", enable_version_counter=False
+            workspace.checkpoints,
+            filename="best",
+            monitor="probe/backbone",
+            mode="max",
+            enable_version_counter=False,
+            save_on_train_epoch_end=False,  # but within the validation, with the moments that it judged
         )
         callbacks += [probe, best]
     return callbacks
