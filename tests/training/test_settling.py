@@ -14,10 +14,10 @@ from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
 from jointlaw.runs import Run, RunSettings, Setup
-from jointlaw.training._datamodule import drawn_views
+from jointlaw.training._datamodule import drawn_views, step_seed
 from jointlaw.training._learner import Learner
-from jointlaw.training._moments import followers
-from jointlaw.training._settling import _batches, settle
+from jointlaw.training._moments import followers, random_batches
+from jointlaw.training._settling import settle
 from jointlaw.training.recipes import RECIPES
 from jointlaw.views import TensorSettings
 from jointlaw.views._makers import TensorViewMaker, digits, view_maker
@@ -74,9 +74,10 @@ def test_moments_are_those_of_full_batches_with_their_views_pooled(batch: int, b
     model, source = learner(0.0), load("digits").train
     settle(model, source, view_maker(digits()), batch, 0)
     again = nn.Sequential(learner(0.0).encoder, learner(0.0).projector)
-    drawn = list(_batches(source, view_maker(digits()), batch, 0))
-    assert [len(views.index) for views in drawn] == [min(batch, len(source))] * batches
-    update_bn([torch.cat(views.images) for views in drawn], again)
+    generator = torch.Generator().manual_seed(step_seed(0, 4))
+    rows = random_batches(len(source), batch, generator)
+    assert [len(part) for part in rows] == [min(batch, len(source))] * batches
+    update_bn([torch.cat(view_maker(digits())(source.read(part), generator)) for part in rows], again)
     moments = nn.Sequential(model.encoder, model.projector).state_dict()
     for name, value in again.state_dict().items():
         torch.testing.assert_close(moments[name], value, msg=name)

@@ -3,8 +3,23 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from torch import nn
+import torch
+from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+ROWS = 1024
+"""Samples that moments are averaged over, or one batch where that is more."""
+
+
+def random_batches(samples: int, batch: int, generator: Generator) -> Sequence[Tensor]:
+    """Positions of up to 1,024 random samples, in batches that are all full: each counts alike in an average.
+
+    >>> [len(rows) for rows in random_batches(1500, 300, torch.Generator())]
+    [300, 300, 300]
+    """
+    size = min(batch, samples)
+    order = torch.randperm(samples, generator=generator)
+    return torch.split(order[: max(1, min(ROWS, samples) // size) * size], size)
 
 
 def followers(*networks: nn.Module) -> list[_BatchNorm]:
@@ -12,8 +27,7 @@ def followers(*networks: nn.Module) -> list[_BatchNorm]:
 
     A layer is frozen if it is in evaluation mode.
 
-    >>> network = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(4).eval(), nn.BatchNorm1d(4, track_running_stats=False))
-    >>> len(followers(network))
+    >>> len(followers(nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(4).eval())))
     1
     """
     layers = [layer for network in networks for layer in network.modules() if isinstance(layer, _BatchNorm)]

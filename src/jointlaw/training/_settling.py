@@ -1,27 +1,23 @@
 """After training: make the network ready for evaluation mode, in which it is used."""
 
 from collections.abc import Iterator
-from itertools import count
 
 import torch
-from torch import Tensor
 
 from jointlaw.data._samples import Source
 from jointlaw.training._datamodule import drawn_views, step_seed
 from jointlaw.training._learner import Learner
-from jointlaw.training._moments import averaging, evaluating, followers
+from jointlaw.training._moments import averaging, evaluating, followers, random_batches
+from jointlaw.training._tracking import Track, untracked
 from jointlaw.types import Views
 from jointlaw.views._makers import ViewMaker
-
-MOMENT_ROWS = 1024
-"""Samples that running moments are averaged over, or one batch where that is more."""
 
 ROWS = 20_000
 """Outputs that thresholds are set by: a unit that fires once in a thousand samples still does so 20 times."""
 
 
 @torch.no_grad()
-def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int) -> None:
+def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int, track: Track = untracked) -> None:
     """Make a trained learner ready for evaluation mode: moments of batch normalisation first, then thresholds.
 
     In training, batch normalisation takes its moments from the batch, and its running averages lag behind the weights:
@@ -38,6 +34,7 @@ def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed:
         views: the maker of views that trained the learner.
         batch: number of samples that batch normalisation saw in one pass.
         seed: determines which samples are taken, and their views.
+        track: shows how far it is: is given items, what is done with them and their number, and hands them on.
 
     >>> from jointlaw import RectifiedGeneralizedGaussian, RectifiedLpJEPA, data, views
     >>> objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.1))
@@ -48,38 +45,31 @@ def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed:
     """
     layers = followers(learner.encoder, learner.projector)
     if layers:
+        generator = torch.Generator().manual_seed(step_seed(seed, 4))
         with averaging(learner, layers):
-            for drawn in _batches(source, views, batch, seed):
-                images = [image.to(learner.device) for image in drawn.images]
+            some = random_batches(len(source), batch, generator)
+            for rows in track(some, "measuring moments of batch normalisation", len(some)):
+                images = [image.to(learner.device) for image in views(source.read(rows), generator)]
                 learner._through(learner.encoder, learner.projector, images)  # pools over views as training does
     if learner.objective.settles:
+        batches, total = _rows(source, views, batch, seed)
         with evaluating(learner):
-            passes = (learner(images.to(learner.device)) for images in _images(source, views, batch, seed))
-            outputs = [learner.projector(features).float() for features in passes]
+            outputs = [
+                learner.projector(learner(images.to(learner.device))).float()
+                for drawn in track(batches, "setting thresholds", total)
+                for images in drawn.images
+            ]
         learner.objective.settle(torch.cat(outputs))
 
 
-def _batches(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Views]:
-    """As many full batches of random samples as there are within the rows, one at least."""
-    size = min(batch, len(source))
-    samples = max(1, min(MOMENT_ROWS, len(source)) // size) * size
-    chosen = _order(source, step_seed(seed, 4))[:samples]  # left in random order: a sorted batch has one class
-    return drawn_views(source.take(chosen), views, size, step_seed(seed, 4))
-
-
-def _images(source: Source, views: ViewMaker, batch: int, seed: int) -> Iterator[Tensor]:
-    """Views of random samples, which are gone through again until the rows are filled, and not further."""
-    order = _order(source, step_seed(seed, 3))
+def _rows(source: Source, views: ViewMaker, batch: int, seed: int) -> tuple[Iterator[Views], int]:
+    """Batches of views that fill the rows and no more, and their number; few samples are gone through again."""
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(step_seed(seed, 3)))
     each = len(views(source.read(order[:1]), torch.Generator().manual_seed(0)))
-    left = -(-ROWS // each)  # samples
-    for turn in count():
-        chosen = order[:left].sort().values
-        for drawn in drawn_views(source.take(chosen), views, batch, step_seed(seed, 3, turn)):
-            yield from drawn.images
-        left -= len(chosen)
-        if left == 0:
-            return
-
-
-def _order(source: Source, seed: int) -> Tensor:
-    return torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
+    turns = [order[: len(rows)].sort().values for rows in torch.split(torch.arange(-(-ROWS // each)), len(source))]
+    batches = (
+        drawn
+        for turn, chosen in enumerate(turns)
+        for drawn in drawn_views(source.take(chosen), views, batch, step_seed(seed, 3, turn))
+    )
+    return batches, sum(-(-len(chosen) // batch) for chosen in turns)
