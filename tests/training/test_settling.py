@@ -14,9 +14,12 @@ from jointlaw.laws import RectifiedGeneralizedGaussian
 from jointlaw.networks import MLPEncoder, Projector
 from jointlaw.objectives._lpjepa import RectifiedLpJEPA
 from jointlaw.runs import Run, RunSettings, Setup
-from jointlaw.training._datamodule import drawn_views, step_seed
+from jointlaw.runs._folder import Workspace
+from jointlaw.runs._trainer import fit
+from jointlaw.training._datamodule import ViewedData, drawn_views, step_seed
 from jointlaw.training._learner import Learner
 from jointlaw.training._moments import followers, random_batches
+from jointlaw.training._online import probe_beside
 from jointlaw.training._settling import settle
 from jointlaw.training.recipes import RECIPES
 from jointlaw.views import TensorSettings
@@ -66,6 +69,16 @@ def test_a_frozen_encoder_stays_as_it_is() -> None:
     assert not any(kept for key, kept in same.items() if "projector" in key and "running" in key)
     assert not any(module.training for module in model.encoder.modules())
     assert model.projector.training
+
+
+def test_a_frozen_encoder_stays_as_it_is_through_a_whole_run(tmp_path: Path) -> None:
+    model, data, views = learner(0.1), load("digits"), view_maker(digits())
+    model.encoder.eval()
+    before = {key: value.clone() for key, value in model.encoder.named_buffers()}
+    workspace, probe = Workspace(tmp_path / "run"), probe_beside(model, data, views)
+    workspace.start({})
+    fit(model, ViewedData(data, views, 256, 0), RunSettings(epochs=1, threads=1, precision="32"), workspace, probe)
+    assert all(torch.equal(before[key], value) for key, value in model.encoder.named_buffers())
 
 
 @pytest.mark.parametrize(("batch", "batches"), [(256, 4), (300, 3), (1200, 1), (5000, 1)])

@@ -43,11 +43,13 @@ def track(items: Iterable[T], doing: str, total: int) -> Iterable[T]:
         yield from rich_track(items, description=doing, total=total, console=console, transient=True)
         return
     began, due = time.perf_counter(), 4.0
+    first = began  # when the first item was done, which may take longer than those that follow
     if began - _spoke >= 1:
         say(doing)
     for done, item in enumerate(items, 1):
         yield item
-        passed = time.perf_counter() - began
-        if passed >= due and done < total:
-            say(f"{doing}: {done:,} of {total:,}, {about(passed / done * (total - done))} to go")
-            due = 4 * passed
+        now = time.perf_counter()
+        first = now if done == 1 else first
+        if now - began >= due and 1 < done < total:
+            say(f"{doing}: {done:,} of {total:,}, {about((now - first) / (done - 1) * (total - done))} to go")
+            due = 4 * (now - began)

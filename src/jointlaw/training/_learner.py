@@ -121,8 +121,8 @@ class Learner(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Views, batch_idx: int) -> None:
         """Keep an epoch's last batch for the validation that may follow."""
-        if self.trainer.is_last_batch:
-            self._last = batch.images, followers(self.encoder, self.projector)
+        kept = batch.images, followers(self.encoder, self.projector)
+        self._last = kept if self.trainer.is_last_batch else None
 
     def on_validation_start(self) -> None:
         """Measure the moments of batch normalisation on the last batch: one pass without gradient."""

@@ -60,7 +60,8 @@ def averaging(network: nn.Module, layers: Sequence[_BatchNorm]) -> Iterator[None
             layer.reset_running_stats()
             layer.momentum = None  # torch's word for the average of all batches since the reset
         try:
-            yield
+            with torch.compiler.set_stance("force_eager"):  # not worth compiling anew
+                yield
         finally:
             for layer, momentum in zip(layers, momenta, strict=True):
                 layer.momentum = momentum
