@@ -162,6 +162,7 @@ def _expected_warnings() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         ".*The dirpath has changed.*",  # a resumed run in a folder that was moved
         ".*The number of training batches .* is smaller than the logging interval.*",
+        r".*module\(s\) in eval mode.*",  # a frozen encoder
         ".*GPU available but not used.*",  # --run.accelerator=cpu
         ".*LeafSpec.* is deprecated.*",  # Lightning's own affair
     ):
