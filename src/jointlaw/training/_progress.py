@@ -53,7 +53,8 @@ class Bar(TQDMProgressBar):
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """What the bar shows."""
-        return {"all": self._pace.to_go(trainer), **super().get_metrics(trainer, pl_module)}
+        to_go, shown = self._pace.to_go(trainer), super().get_metrics(trainer, pl_module)
+        return {"all": to_go, **shown} if to_go else {**shown}
 
 
 class Lines(Callback):
