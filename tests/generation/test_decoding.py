@@ -41,6 +41,13 @@ def test_a_decoder_recovers_what_the_representation_tells() -> None:
     assert not trained.decoder.training
 
 
+def test_a_decoder_of_one_step_has_the_moments_of_its_samples() -> None:
+    latent, source = shades(40)
+    found = train_decoder(latent, source, Decoding(epochs=1, batch=40, width=2)).decoder[0]
+    torch.testing.assert_close(found.running_mean, latent.mean(0))
+    torch.testing.assert_close(found.running_var, latent.var(0))
+
+
 def test_training_is_repeatable_and_leaves_the_global_generator_alone() -> None:
     latent, source = shades(40)
     state = torch.get_rng_state()

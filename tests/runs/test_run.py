@@ -243,7 +243,9 @@ def test_the_seconds_before_a_restart_count(tmp_path: Path, monkeypatch: pytest.
 def test_best_checkpoint_is_that_of_the_best_probe(whole: Path) -> None:
     rows = read_history(whole / "metrics.csv")
     best = max(rows, key=lambda step: rows[step].get("probe/backbone", 0.0))
-    assert torch.load(whole / "checkpoints/best.ckpt", weights_only=True)["global_step"] == best + 1
+    saved = torch.load(whole / "checkpoints/best.ckpt", weights_only=True)
+    assert saved["global_step"] == best + 1
+    assert saved["state_dict"]["encoder.0.1.num_batches_tracked"] == 1  # the moments with which it was judged
     assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 

@@ -8,7 +8,10 @@ from torch import nn
 
 from jointlaw.data._sources import load
 from jointlaw.evaluation import Embedder, judge
+from jointlaw.networks import MLPEncoder
 from jointlaw.objectives._objective import Objective
+from jointlaw.runs import Run
+from jointlaw.runs import _trainer as running
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._setup import RunSettings, Setup
 from jointlaw.runs._trainer import fit
@@ -118,5 +121,58 @@ def test_training_that_collapses_says_so_once(tmp_path: Path, capsys: pytest.Cap
     fit(learner, feed, RunSettings(epochs=4, threads=1, precision="32"), workspace, None)
     told = capsys.readouterr().err
     assert told.count("effective dimensions") == 1
-    assert "warning: epoch 2: Collapse" in told
+    assert "warning: epoch 1: Collapse" in told
     assert "health/rank" in (workspace.folder / "metrics.csv").read_text()
+
+
+class Dying(MLPEncoder):
+    """Gives one and the same output for all samples after a number of training steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(64, 32, 16)
+        self.register_buffer("left", torch.tensor(steps))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = super().forward(x)
+        self.left -= int(torch.is_grad_enabled())
+        return features if self.left >= 0 else features * 0 + 1
+
+
+def warnings_of(recipe: str, steps: int, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What is said in three epochs of five steps; the encoder dies after the given number of them."""
+    torch.manual_seed(0)
+    setup = Setup(run=RunSettings(epochs=3, threads=1, precision="32"))
+    data = setup.load_data()
+    setup = setup.settled(data)
+    method = RECIPES[recipe](width=16)
+    learner = Learner(Dying(steps), method.projector(16), method.objective, None, method.momentum, method.limits)
+    workspace = Workspace(folder / "run")
+    workspace.start({})
+    fit(learner, ViewedData(data, setup.view_maker(), 256, seed=0), setup.run, workspace, None)
+    return [line for line in capsys.readouterr().err.splitlines() if "Collapse" in line]
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("compose", "naive-gje")])
+def test_every_recipe_starts_without_a_warning_and_gets_one_within_an_epoch_of_a_collapse(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = warnings_of(recipe, 11, tmp_path, capsys)
+    assert told
+    assert all("epoch 3" in line for line in told), told
+
+
+def test_a_collapse_between_validations_is_told_within_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "VALIDATIONS", 1)  # after the third epoch
+    assert "epoch 2" in warnings_of("vicreg", 6, tmp_path, capsys)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("compose", "naive-gje")])
+def test_the_default_network_of_every_recipe_starts_without_a_warning(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    Run.new(recipe, Setup(run=RunSettings(folder, epochs=2, threads=1, report=False))).train()
+    assert "Collapse" not in capsys.readouterr().err

@@ -1,10 +1,14 @@
 """The learner: when state moves, and what it refuses to go on with."""
 
+import copy
+import warnings
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from jointlaw.data._sources import Data, load
 from jointlaw.laws import RectifiedGeneralizedGaussian
@@ -13,7 +17,7 @@ from jointlaw.objectives._lpjepa import RectifiedLpJEPA
 from jointlaw.objectives._objective import Objective
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._setup import RunSettings
-from jointlaw.runs._trainer import fit
+from jointlaw.runs._trainer import _expected_warnings, fit
 from jointlaw.training._datamodule import ViewedData
 from jointlaw.training._learner import Learner, NonFiniteError
 from jointlaw.training._optimizers import AdamW
@@ -103,7 +107,8 @@ def test_objective_is_updated_once_per_training_batch_and_never_in_validation(da
 
 def test_target_network_copies_buffers_and_has_no_gradient(data: Data, tmp_path: Path) -> None:
     learner = Watched(Follower())
-    trained(learner, data, tmp_path / "run")
+    last = trained(learner, data, tmp_path / "run").last  # before moments were measured anew for the network in use
+    learner.load_state_dict(torch.load(last, weights_only=True)["state_dict"])
     assert learner.target_network is not None
     online = nn.ModuleList([learner.encoder, learner.projector])
     for slow, fast in zip(learner.target_network.buffers(), online.buffers(), strict=True):
@@ -187,6 +192,48 @@ def test_validation_changes_no_state() -> None:
     before = {key: value.clone() for key, value in learner.state_dict().items()}
     learner.validation_step(views((8,)), 0)
     assert all(torch.equal(before[key], value) for key, value in learner.state_dict().items())
+
+
+class LookingOn(pl.Callback):
+    """Keeps the moments of the last layer within each validation, and what they would be for the epoch's last batch."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, learner: pl.LightningModule, outputs, batch: Views, *_) -> None:
+        self.batch = torch.cat(batch.images)
+
+    def on_validation_batch_start(self, trainer: pl.Trainer, learner: pl.LightningModule, *_: object) -> None:
+        again = copy.deepcopy(learner.encoder).train()
+        update_bn([self.batch], again)
+        self.seen.append((learner.encoder[1].running_var.clone(), again[1].running_var))
+
+
+def test_a_validation_sees_the_moments_of_the_last_batch_and_training_never_learns_of_it(data: Data) -> None:
+    states, watcher = [], LookingOn()
+    for validations in (0, 1.0):
+        torch.manual_seed(0)
+        learner = Learner(MLPEncoder(64, 32, 16), Projector(16, 12), Follower())
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            max_epochs=2,
+            limit_val_batches=validations,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            callbacks=[watcher],
+        )
+        with warnings.catch_warnings():
+            _expected_warnings()
+            trainer.fit(learner, ViewedData(data, view_maker(digits()), 256, 0))
+        states.append(learner.state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert len(watcher.seen) == 2 * 2
+    assert all(torch.equal(found, expected) for found, expected in watcher.seen)
+    assert not torch.allclose(watcher.seen[-1][0], states[1]["encoder.1.running_var"], rtol=0.1)
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1])

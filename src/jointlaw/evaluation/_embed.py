@@ -1,6 +1,6 @@
 """Runs a frozen learner over data."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from jointlaw.data import Source
 from jointlaw.evaluation._table import Table
 from jointlaw.training import Learner
 from jointlaw.training._datamodule import clean_views, drawn_views
+from jointlaw.training._tracking import Track, untracked
 from jointlaw.types import Views
 from jointlaw.views import ViewMaker
 
@@ -53,6 +54,7 @@ class Embedder:
         learner: the trained learner.
         views: the maker of views that trained it.
         batch: number of samples in one pass.
+        track: shows how far it is: is given items, what is done with them and their number, and hands them on.
 
     >>> from jointlaw import MLP, VICReg, data, views
     >>> embedder = Embedder(Learner(MLP((4, 3)), MLP((3, 2)), VICReg()), views.view_maker(views.tensor()))
@@ -64,10 +66,12 @@ class Embedder:
     learner: Learner
     views: ViewMaker
     batch: int = 256
+    track: Track = untracked
 
     def clean(self, source: Source) -> Table:
         """Every sample once, as its one clean view."""
-        return embed(self.learner, clean_views(source, self.views, self.batch))
+        views = clean_views(source, self.views, self.batch)
+        return embed(self.learner, self.track(views, f"embedding {len(source):,} samples", self._batches(source)))
 
     def drawn(self, source: Source, seed: int, view: int | None = None, rows: int = 0) -> Table:
         """Every sample in views drawn as in training.
@@ -78,13 +82,17 @@ class Embedder:
             view: position of the one view of each sample that is kept (default: all are).
             rows: the source is gone through again, with other draws, until the table has this many rows.
         """
-        return embed(self.learner, self._draws(source, seed, view, rows))
+        each = 1 if view is not None else len(self.views(source.read(torch.arange(1)), torch.Generator()))
+        turns = max(1, -(-rows // (each * len(source))))
+        views = (
+            drawn if view is None else drawn._replace(images=[drawn.images[view]])
+            for turn in range(turns)
+            for drawn in drawn_views(source, self.views, self.batch, seed + turn)
+        )
+        return embed(
+            self.learner,
+            self.track(views, f"embedding views of {len(source):,} samples", turns * self._batches(source)),
+        )
 
-    def _draws(self, source: Source, seed: int, view: int | None, rows: int) -> Iterator[Views]:
-        seen, turn = 0, 0
-        while turn == 0 or seen < rows:
-            for drawn in drawn_views(source, self.views, self.batch, seed + turn):
-                chosen = drawn if view is None else drawn._replace(images=[drawn.images[view]])
-                seen += len(chosen.images) * len(chosen.index)
-                yield chosen
-            turn += 1
+    def _batches(self, source: Source) -> int:
+        return -(-len(source) // self.batch)

@@ -81,19 +81,21 @@ def judge(embedder: Embedder, data: Data, probe: Data | None = None, seed: int =
     if len(data.held_out) < DEAD_UNITS_ROWS:
         awake = torch.cat([awake, embedder.drawn(data.train, seed).embeddings])
     pairs = _two_views(drawn)
-    figures: dict[str, float | None] = {
-        "sparsity.l0": sparsity.l0(drawn.embeddings),
-        "sparsity.l0_clean": sparsity.l0(clean.embeddings),
-        "sparsity.l1": sparsity.l1(drawn.embeddings),
-        "dead_units": sparsity.dead_units(awake),
-        "dead_units_rows": float(len(awake)),
-        "rankme.backbone": rankme(clean.features),
-        "rankme.projector": rankme(clean.embeddings),
-        "nhsic": mean_nhsic(drawn.embeddings, seed=seed) if drawn.embeddings.shape[1] > 1 else None,
-        "alignment": None if pairs is None else alignment(*pairs),
-        "uniformity": uniformity(_some(clean.embeddings, PAIRED_ROWS)),
-        "entropy.value": _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
+    measures: dict[str, Callable[[], float | None]] = {
+        "sparsity.l0": lambda: sparsity.l0(drawn.embeddings),
+        "sparsity.l0_clean": lambda: sparsity.l0(clean.embeddings),
+        "sparsity.l1": lambda: sparsity.l1(drawn.embeddings),
+        "dead_units": lambda: sparsity.dead_units(awake),
+        "dead_units_rows": lambda: float(len(awake)),
+        "rankme.backbone": lambda: rankme(clean.features),
+        "rankme.projector": lambda: rankme(clean.embeddings),
+        "nhsic": lambda: mean_nhsic(drawn.embeddings, seed=seed) if drawn.embeddings.shape[1] > 1 else None,
+        "alignment": lambda: None if pairs is None else alignment(*pairs),
+        "uniformity": lambda: uniformity(_some(clean.embeddings, PAIRED_ROWS)),
+        "entropy.value": lambda: _finite_mean(sparsity.unit_entropy(drawn.embeddings)),
     }
+    measuring = embedder.track(measures.items(), "measuring embeddings", len(measures))
+    figures = {name: measure() for name, measure in measuring}
     figures |= law_figures(learner.objective.matcher, drawn, embedder.batch)
     figures |= joint_figures(learner.objective, awake)
     if pairs is not None:
@@ -157,7 +159,7 @@ def probe_figures(embedder: Embedder, probe: Data | None, seed: int) -> tuple[di
         PROBES[3]: lambda: probes.few_shot(*backbone, shots=(1,), seed=seed)[1].mean,
         PROBES[4]: lambda: probes.few_shot(*backbone, shots=(10,), seed=seed)[10].mean,
     }
-    for name, attempt in attempts.items():
+    for name, attempt in embedder.track(attempts.items(), "fitting probes", len(attempts)):
         try:
             figures[name] = attempt()
         except ValueError as error:  # too few samples for this probe: the text says which and why

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from jointlaw import _check as check
 from jointlaw._files import metadata
@@ -17,6 +18,7 @@ from jointlaw.data import Source
 from jointlaw.densities import descend
 from jointlaw.evaluation._table import Which
 from jointlaw.networks import Decoder
+from jointlaw.training._moments import random_batches
 
 _ROWS = 1024  # samples decoded at a time: bounds the memory, does not change the values
 
@@ -157,6 +159,9 @@ def train_decoder(
         batch=batches_of(settings.batch, len(latent)),
         seed=settings.seed,
     )
+    # its running moments lag behind the weights: after a few steps they are those of another network
+    some = random_batches(len(latent), settings.batch, torch.Generator().manual_seed(settings.seed))
+    update_bn((latent[rows] for rows in some), decoder)
     return TrainedDecoder(decoder.eval(), Surface.of(latent), settings)
 
 

@@ -16,7 +16,7 @@ from jointlaw.generation._latents import Half
 from jointlaw.runs import _embedding as embedding
 from jointlaw.runs import _procedures as procedures
 from jointlaw.runs._configuration import Configuration, Recipe
-from jointlaw.runs._console import first_process, say
+from jointlaw.runs._console import first_process, say, track
 from jointlaw.runs._encoder import WEIGHTS, load_weights
 from jointlaw.runs._folder import Workspace, reading
 from jointlaw.runs._setup import Setup
@@ -179,7 +179,7 @@ class Run:
         """The trained learner with its views: from sources to tables."""
         from jointlaw.evaluation._embed import Embedder
 
-        return Embedder(self.learner, self.views, self.setup.run.batch)
+        return Embedder(self.learner, self.views, self.setup.run.batch, track)
 
     def train(self) -> Self:
         """Train into the folder, or go on with what is in it (``setup.run.resume``); then judge and report.
@@ -284,7 +284,8 @@ class Run:
         from jointlaw.report import run_page
         from jointlaw.runs._contents import contents
 
-        page = run_page(contents(self, self._judged(anew=False)))
+        judgement = self._judged(anew=False)
+        (page,) = (run_page(made) for made in track([contents(self, judgement)], "drawing the report", 1))
         page.write(self.workspace.report)
         return page
 

@@ -37,8 +37,8 @@ class RunSettings:
         precision: 32, bf16, or auto (bf16 where the processor computes in it, else 32).
         accelerator: cpu, gpu (CUDA), or auto: a GPU where there is one.
         devices: number of processes, -1 for all devices. Batch statistics are shared between GPUs, not between CPU
-            processes: there each normalises by its own part of the batch, and the first one's running statistics are
-            those of the saved network. Banks and moving statistics of objectives are the same on all.
+            processes: there each normalises by its own part of the batch. The saved network has statistics of whole
+            batches, and banks and moving statistics of objectives are the same on all.
         accumulate: batches per optimiser step.
         clip: largest norm of the gradient (default: no clipping).
         checkpoint_steps: write checkpoints/last.ckpt every so many steps, and after the first epoch.

@@ -6,19 +6,21 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from jointlaw.runs._console import track
 from jointlaw.runs._folder import Workspace
 from jointlaw.runs._history import History
 from jointlaw.runs._setup import RunSettings
-from jointlaw.training._callbacks import FiniteWeights, LastCheckpoint, Lines, Speed, WholeFiles, in_terminal
+from jointlaw.training._callbacks import FiniteWeights, LastCheckpoint, Speed, WholeFiles
 from jointlaw.training._collapse import CollapseAlarm, planned_activity
 from jointlaw.training._datamodule import ViewedData
 from jointlaw.training._learner import Learner
 from jointlaw.training._online import OnlineProbe
+from jointlaw.training._progress import Bar, Lines, in_terminal
 from jointlaw.training._settling import settle
 
 VALIDATIONS = 20
@@ -51,10 +53,10 @@ def fit(
         except SystemExit as ended:  # so Lightning answers Ctrl-C
             raise KeyboardInterrupt from ended
         trainer.save_checkpoint(workspace.last)
-    if trainer.is_global_zero:
-        settle(learner, data.data.train, data.views, run.batch, run.seed)
     if dist.is_initialized():
         dist.destroy_process_group()  # the first process goes on alone: it must not wait for others in a gather
+    if trainer.is_global_zero:
+        settle(learner, data.data.train, data.views, run.batch * trainer.world_size, run.seed, track)
     rate = speed.samples / speed.seconds
     return {"epochs": trainer.max_epochs or 0, "seed": run.seed, "images_per_second": rate, "seconds": speed.seconds}
 
@@ -128,13 +130,18 @@ def _trainer(data: ViewedData, run: RunSettings, workspace: Workspace, callbacks
 def _callbacks(run: RunSettings, workspace: Workspace, probe: OnlineProbe | None) -> list[Callback]:
     callbacks: list[Callback] = [
         FiniteWeights(),
-        TQDMProgressBar(refresh_rate=10) if in_terminal() else Lines(),
+        Bar() if in_terminal() else Lines(),
         LearningRateMonitor("step"),
         LastCheckpoint(workspace.last, run.checkpoint_steps),
     ]
     if probe is not None:
         best = ModelCheckpoint(
-            workspace.checkpoints, filename="best", monitor="probe/backbone", mode="max", enable_version_counter=False
+            workspace.checkpoints,
+            filename="best",
+            monitor="probe/backbone",
+            mode="max",
+            enable_version_counter=False,
+            save_on_train_epoch_end=False,  # but within the validation, with the moments that it judged
         )
         callbacks += [probe, best]
     return callbacks
@@ -155,6 +162,7 @@ def _expected_warnings() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
         ".*The dirpath has changed.*",  # a resumed run in a folder that was moved
         ".*The number of training batches .* is smaller than the logging interval.*",
+        r".*module\(s\) in eval mode.*",  # a frozen encoder
         ".*GPU available but not used.*",  # --run.accelerator=cpu
         ".*LeafSpec.* is deprecated.*",  # Lightning's own affair
     ):

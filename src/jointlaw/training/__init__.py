@@ -16,8 +16,9 @@ A `Learner` is an encoder, a projector and an objective: ``views -> encoder -> p
 
 `build_encoder` finds encoders by name (timm's among them). An `Optimizer` (`AdamW`, `SGD` or `LARS`) is chosen together
 with its schedule. `ViewedData` feeds a Lightning Trainer with views, `OnlineProbe` and `CollapseAlarm` watch it (what
-counts as collapse are its `Limits`), and `settle` sets thresholds exactly after training. A loss that is not finite
-raises a `NonFiniteError`. `jointlaw.training.recipes` has one function per paper.
+counts as collapse are its `Limits`), and `settle` makes a trained network ready for evaluation mode: running statistics
+of batch normalisation, then thresholds. A loss that is not finite raises a `NonFiniteError`.
+`jointlaw.training.recipes` has one function per paper.
 `jointlaw.Run` does all of this, in a folder.
 """
 

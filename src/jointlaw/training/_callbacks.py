@@ -1,6 +1,5 @@
-"""What watches a run: its speed, its weights, its progress, and how its checkpoints reach the disk."""
+"""What watches a run: its speed, its weights, and how its checkpoints reach the disk."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -118,19 +117,3 @@ class Speed(Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
         self._began = 0.0
-
-
-class Lines(Callback):
-    """Prints one line after each validation: progress for logs and pipes, where a bar would fill the output."""
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the epoch and what a bar would show."""
-        if trainer.is_global_zero and not trainer.sanity_checking:
-            shown = ", ".join(f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items())
-            sys.stdout.write(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}\n")
-            sys.stdout.flush()
-
-
-def in_terminal() -> bool:
-    """Whether a progress bar can be redrawn in place."""
-    return sys.stdout.isatty()

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from jointlaw.objectives import Objective
-from jointlaw.training._health import Limits, health, symptoms
+from jointlaw.training._health import Health, Limits, health, symptoms
 from jointlaw.types import Views
 
 ROWS = 2048
@@ -23,10 +23,11 @@ def planned_activity(objective: Objective) -> float:
 
 
 class CollapseAlarm(Callback):
-    """Logs vital signs of held-out samples, and warns once of each that is beyond its limit twice in a row.
+    """Warns once of each vital sign that is beyond its limit, and logs those of held-out samples.
 
-    Once is not enough: in the first epochs the moving averages of batch normalisation lag behind the weights, so that a
-    healthy network may seem silent.
+    It looks at the last batch of each epoch as training saw it, and at each validation. In both, batch normalisation
+    takes its moments from a batch that the present weights see (see `Learner`), so that a healthy network shows no
+    symptom from the first step on, and a collapse is told within an epoch.
 
     Args:
         activity: share of units that the law plans to be active.
@@ -40,8 +41,14 @@ class CollapseAlarm(Callback):
         self.activity = activity
         self.limits = Limits() if limits is None else limits
         self._rows: list[tuple[Tensor, Tensor]] = []
-        self._seen: set[str] = set()  # beyond their limits at the last look
         self._told: set[str] = set()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Views, batch_idx: int
+    ) -> None:
+        """Look at the first view of an epoch's last batch."""
+        if trainer.is_last_batch:
+            self._warn(trainer, health(outputs["features"][0].float(), outputs["embeddings"][0].float(), self.activity))
 
     def on_validation_batch_end(
         self,
@@ -62,9 +69,10 @@ class CollapseAlarm(Callback):
         self._rows.clear()
         found = health(features, embeddings, self.activity)
         pl_module.log_dict({f"health/{name}": value for name, value in found.signs.items()}, sync_dist=True)
-        now = symptoms(found, self.limits)
-        for name in [name for name in now if name in self._seen and name not in self._told]:
+        self._warn(trainer, found)
+
+    def _warn(self, trainer: pl.Trainer, found: Health) -> None:
+        for name, text in symptoms(found, self.limits).items():
+            if name not in self._told and trainer.is_global_zero:
+                sys.stderr.write(f"warning: epoch {trainer.current_epoch + 1}: {text}\n")
             self._told.add(name)
-            if trainer.is_global_zero:
-                sys.stderr.write(f"warning: epoch {trainer.current_epoch + 1}: {now[name]}\n")
-        self._seen = set(now)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from jointlaw._own import own_function
 from jointlaw.networks import ConvEncoder, MLPEncoder
+from jointlaw.training._moments import evaluating
 
 SMALL = 64
 """Images of at most this many pixels get the small-image stem unless told otherwise."""
@@ -48,17 +49,14 @@ def build_encoder(name: str, shape: tuple[int, ...], small_stem: bool | None = N
 
 def feature_width(encoder: nn.Module, shape: tuple[int, ...]) -> int:
     """Width F of the features ``[B, F]`` that an encoder makes of samples of a shape."""
-    was_training = encoder.training
-    encoder.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(encoder):
             features: Tensor = encoder(torch.zeros(2, *shape))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ValueError(
             f"encoder: expected one that takes samples of shape {shape}, found {error} Choose another --encoder, or "
             "another --views.size."
         ) from error
-    encoder.train(was_training)
     if features.ndim != 2:
         raise ValueError(
             f"encoder: expected features [batch, width], found shape {list(features.shape)}. Pool the positions."

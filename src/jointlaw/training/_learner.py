@@ -7,9 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from jointlaw.objectives._objective import Objective
 from jointlaw.training._health import Limits
+from jointlaw.training._moments import averaging, followers
 from jointlaw.training._optimizers import AdamW, Optimizer
 from jointlaw.types import Embeddings, Outcome, Views
 
@@ -38,6 +40,9 @@ class Learner(pl.LightningModule):
         limits: the vital signs that count as collapse; alarms and judgements read them here.
 
     Views of one shape pass through the network as one batch, so batch normalisation pools over them.
+
+    Its running averages lag behind the weights, in a short training by far. So a validation at the end of an epoch sees
+    the network with the moments of the epoch's last batch; afterwards the averages go on as they were.
 
     Raises:
         ValueError: if the momentum is outside [0, 1].
@@ -73,6 +78,8 @@ class Learner(pl.LightningModule):
             self.target_network = nn.ModuleList([copy.deepcopy(encoder), copy.deepcopy(projector)])
             self.target_network.requires_grad_(False)
         self._seen: tuple[Embeddings, Outcome] | None = None
+        self._last: tuple[Sequence[Tensor], list[_BatchNorm]] | None = None
+        self._averages: list[tuple[Tensor, Tensor]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         """Backbone features ``[B, F]`` of samples ``[B, ...]``."""
@@ -111,6 +118,28 @@ class Learner(pl.LightningModule):
                 self.objective.update(*self._seen)
             self.log_dict({f"train/{name}": value for name, value in self.objective.statistics.items()})
             self._seen = None
+
+    def on_train_batch_end(self, outputs: Any, batch: Views, batch_idx: int) -> None:
+        """Keep an epoch's last batch for the validation that may follow."""
+        kept = batch.images, followers(self.encoder, self.projector)
+        self._last = kept if self.trainer.is_last_batch else None
+
+    def on_validation_start(self) -> None:
+        """Measure the moments of batch normalisation on the last batch: one pass without gradient."""
+        if self._last is None:
+            return
+        images, layers = self._last
+        self._last = None
+        self._averages = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
+        if layers:
+            with averaging(self, layers), self.trainer.precision_plugin.forward_context():
+                self._through(self.encoder, self.projector, images)
+
+    def on_validation_end(self) -> None:
+        """Put the running averages back, so that training does not depend on when it was looked at."""
+        for buffer, average in self._averages:
+            buffer.copy_(average)
+        self._averages = []
 
     def validation_step(self, batch: Views, batch_idx: int) -> dict[str, Tensor]:
         """Features and embeddings of held-out samples, for callbacks such as probes; no state changes."""

@@ -10,6 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from jointlaw.data import Data
 from jointlaw.training._learner import Learner
+from jointlaw.training._moments import evaluating
 from jointlaw.types import Views
 from jointlaw.views import ViewMaker
 
@@ -104,9 +105,8 @@ def probe_beside(learner: Learner, data: Data, views: ViewMaker) -> OnlineProbe 
     """A fresh online probe that fits a learner and its data; None where training or held-out samples have no labels."""
     if not (data.train.labelled and data.held_out.labelled):
         return None
-    was_training = learner.training
-    features = learner.eval()(views.clean(data.train.read(torch.arange(1))))
-    width = learner.project(features).shape[1]
-    learner.train(was_training)
+    with evaluating(learner):
+        features = learner(views.clean(data.train.read(torch.arange(1))))
+        width = learner.project(features).shape[1]
     classes = int(max(data.train.label.max(), data.held_out.label.max())) + 1
     return OnlineProbe(features.shape[1], width, classes)

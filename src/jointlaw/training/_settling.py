@@ -1,12 +1,15 @@
-"""After training: set thresholds by the outputs of the network in evaluation mode, in which it is used."""
+"""After training: make the network ready for evaluation mode, in which it is used."""
 
-from itertools import count
+from collections.abc import Iterator
 
 import torch
 
 from jointlaw.data._samples import Source
 from jointlaw.training._datamodule import drawn_views, step_seed
 from jointlaw.training._learner import Learner
+from jointlaw.training._moments import averaging, evaluating, followers, random_batches
+from jointlaw.training._tracking import Track, untracked
+from jointlaw.types import Views
 from jointlaw.views._makers import ViewMaker
 
 ROWS = 20_000
@@ -14,19 +17,24 @@ ROWS = 20_000
 
 
 @torch.no_grad()
-def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int) -> None:
-    """Show the objective the outputs of the trained network in evaluation mode.
+def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed: int, track: Track = untracked) -> None:
+    """Make a trained learner ready for evaluation mode: moments of batch normalisation first, then thresholds.
 
-    In training, batch normalisation takes its moments from the batch, which makes outputs noisier than in evaluation.
-    Thresholds follow these noisy outputs, and follow them with a lag. Both matter where units fire once in a hundred
-    samples or less.
+    In training, batch normalisation takes its moments from the batch, and its running averages lag behind the weights:
+    after a few dozen steps they are those of another network. They are measured anew on up to 1,024 samples, or on one
+    batch where that is more; each batch counts alike, and all else (such as dropout) is in evaluation mode. Layers that
+    are in evaluation mode already, those of a frozen encoder, stay as they are.
+
+    Then the objective is shown 20,000 outputs in evaluation mode, which are less noisy than those of training.
+    Thresholds followed the noisy ones, with a lag; both matter where units fire once in a hundred samples or less.
 
     Args:
-        learner: a trained learner; its mode (training or evaluation) is put back afterwards.
-        source: training samples. Random ones are taken, in views drawn as in training, until there are 20,000 views.
+        learner: a trained learner, in the mode it was trained in; each module's mode is put back afterwards.
+        source: training samples. Random ones are taken, in views drawn as in training.
         views: the maker of views that trained the learner.
-        batch: number of samples in one pass.
+        batch: number of samples that batch normalisation saw in one pass.
         seed: determines which samples are taken, and their views.
+        track: shows how far it is: is given items, what is done with them and their number, and hands them on.
 
     >>> from jointlaw import RectifiedGeneralizedGaussian, RectifiedLpJEPA, data, views
     >>> objective = RectifiedLpJEPA(RectifiedGeneralizedGaussian.with_activity(0.1))
@@ -35,19 +43,33 @@ def settle(learner: Learner, source: Source, views: ViewMaker, batch: int, seed:
     >>> round((learner.project(x) != 0).float().mean().item(), 1)
     0.1
     """
-    if not learner.objective.settles:
-        return
-    was_training = learner.training
-    learner.eval()
-    generator = torch.Generator().manual_seed(step_seed(seed, 3))
-    chosen = source.take(torch.randperm(len(source), generator=generator)[: ROWS // 2].sort().values)
-    outputs, rows = [], 0
-    for turn in count():
-        for drawn in drawn_views(chosen, views, batch, step_seed(seed, 3, turn)):
-            for images in drawn.images:
-                outputs.append(learner.projector(learner(images.to(learner.device))).float())
-                rows += len(images)
-        if rows >= ROWS:
-            break
-    learner.objective.settle(torch.cat(outputs))
-    learner.train(was_training)
+    layers = followers(learner.encoder, learner.projector)
+    if layers:
+        generator = torch.Generator().manual_seed(step_seed(seed, 4))
+        with averaging(learner, layers):
+            some = random_batches(len(source), batch, generator)
+            for rows in track(some, "measuring moments of batch normalisation", len(some)):
+                images = [image.to(learner.device) for image in views(source.read(rows), generator)]
+                learner._through(learner.encoder, learner.projector, images)  # pools over views as training does
+    if learner.objective.settles:
+        batches, total = _rows(source, views, batch, seed)
+        with evaluating(learner):
+            outputs = [
+                learner.projector(learner(images.to(learner.device))).float()
+                for drawn in track(batches, "setting thresholds", total)
+                for images in drawn.images
+            ]
+        learner.objective.settle(torch.cat(outputs))
+
+
+def _rows(source: Source, views: ViewMaker, batch: int, seed: int) -> tuple[Iterator[Views], int]:
+    """Batches of views that fill the rows and no more, and their number; few samples are gone through again."""
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(step_seed(seed, 3)))
+    each = len(views(source.read(order[:1]), torch.Generator().manual_seed(0)))
+    turns = [order[: len(rows)].sort().values for rows in torch.split(torch.arange(-(-ROWS // each)), len(source))]
+    batches = (
+        drawn
+        for turn, chosen in enumerate(turns)
+        for drawn in drawn_views(source.take(chosen), views, batch, step_seed(seed, 3, turn))
+    )
+    return batches, sum(-(-len(chosen) // batch) for chosen in turns)
