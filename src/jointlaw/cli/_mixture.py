@@ -1,6 +1,7 @@
 """``jointlaw mixture``: a joint mixture of two columns, and the page that conditions it."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -13,7 +14,7 @@ from jointlaw.cli._numbers import count, number
 from jointlaw.cli._pages import check_output, deliver
 from jointlaw.cli._parsing import parse, parser
 from jointlaw.cli._units import units_of
-from jointlaw.densities.em import ExpectationMaximization, Fit, choose_components
+from jointlaw.densities.em import ExpectationMaximization, choose_components
 from jointlaw.laws import JointMixture
 from jointlaw.report import mixture_page
 
@@ -60,10 +61,10 @@ def mixture(  # noqa: PLR0913 (the signature is the command line)
     check_output("mixture", out)
     chosen, start = count("mixture", "components", components), number("mixture", "at", at)
     samples, names = _samples(table, context, target, max(LEAST, chosen or 1))
-    law = _fitted(samples, names, chosen, seed)
+    law, asked = _fitted(samples, names, chosen, seed)
     words = ["jointlaw mixture", quote(table)]
     words += [] if table == BRANCHES else [f"--context={quote(names[0])}", f"--target={quote(names[1])}"]
-    words += [f"--components={law.count if chosen is None else chosen}", f"--seed={seed}"]
+    words += [f"--components={asked}", f"--seed={seed}"]
     title = "Three branches" if table == BRANCHES else f"{names[1]} given {names[0]}"
     page = mixture_page(law, samples, at=start, names=names, title=title, command=" ".join(words))
     print(f"  {law.count} components, {names[0]} = {page.data['context']:g}")
@@ -91,19 +92,23 @@ def _samples(
 
 def _fitted(
     samples: npt.NDArray[np.float64], names: tuple[str, str], components: int | None, seed: int
-) -> JointMixture:
-    """The law of the samples, whose logits do not depend on their units: the fit is to standardised columns."""
+) -> tuple[JointMixture, int]:
+    """The law of the samples and the number of components asked for; the fit is to standardised columns.
+
+    So the logits, and all else but the units, do not depend on the units of the data.
+    """
     units = units_of(samples, names)
     standard = units.standardised(samples)
-    em = ExpectationMaximization(1 if components is None else components, split=1, seed=seed)
+    em = ExpectationMaximization(1, split=1, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what concerns the fit that is shown is said below
-        fit = _by_criterion(standard, em) if components is None else em.fit(standard)
-    if components is not None and fit.law.count < components:
-        print(f"  {components - fit.law.count} of {components} components lost all samples and were left out.")
+        asked = _by_criterion(standard, em) if components is None else components
+        fit = replace(em, components=asked).fit(standard)
+    if fit.law.count < asked:
+        print(f"  {asked - fit.law.count} of {asked} components lost all samples and were left out.")
     if not fit.converged:
         print(f"  The fit has not converged after {len(fit.history)} steps; fewer --components may suit the data.")
-    return units.law(fit.law)
+    return units.law(fit.law), asked
 
 
 def branches(count: int = 1500) -> npt.NDArray[np.float64]:
@@ -118,7 +123,7 @@ def branches(count: int = 1500) -> npt.NDArray[np.float64]:
     return np.stack([x, target], axis=1)
 
 
-def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> Fit:
-    """The fit with the number of components that BIC prefers; each has ten samples at least."""
+def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> int:
+    """The number of components that BIC prefers; each has ten samples at least."""
     most = max(1, min(MOST, len(samples) // 10))
-    return choose_components(samples, range(1, most + 1), em).fit
+    return choose_components(samples, range(1, most + 1), em).components
