@@ -71,10 +71,10 @@ def _numbers(file: Path, name: str, column: Any) -> npt.NDArray[np.float64]:
         values = np.array([_number(cell) for cell in column], dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        cell = column[bad[0]]
+        cell = "null" if column[bad[0]] is None else str(column[bad[0]])
         raise ValueError(
-            f"mixture: expected finite numbers in column {name} of {file}, found {'null' if cell is None else str(cell)!r} "
-            f"in row {bad[0] + 1} of {len(values)}, names not counted. Fill or drop such rows."
+            f"mixture: expected finite numbers in column {name} of {file}, found {cell!r} in "
+            f"row {bad[0] + 1} of {len(values)}, names not counted. Fill or drop such rows."
         )
     return values
 

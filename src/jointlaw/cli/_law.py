@@ -101,11 +101,12 @@ def _share(text: str | None) -> float | None:
 
 def _scale(text: str | None) -> Scale:
     """The convention or number that --scale gives."""
-    word = "GN" if text is None else text.upper()
-    if word == "GN" or word == "RGN":
-        return word
-    scale = number("law", "scale", text, "GN, RGN or a number")
-    return "GN" if scale is None else scale
+    match "GN" if text is None else text.upper():
+        case "GN":
+            return "GN"
+        case "RGN":
+            return "RGN"
+    return number("law", "scale", text, "GN, RGN or a number") or 0.0  # zero is refused as a scale
 
 
 def _chosen(activity: float | None, loc: float | None, p: float, scale: Scale) -> RectifiedGeneralizedGaussian:

@@ -69,8 +69,8 @@ def _sound_figures(law: RectifiedGeneralizedGaussian, width: int) -> list[Quanti
     """The numbers of a law, which float64 can hold."""
     if not LEAST_P <= round(float(law.p), 6) <= MOST_P:
         raise ValueError(
-            f"law_page: expected p between {LEAST_P:g} and {MOST_P:g}, found {float(law.p):g}. Beyond them float64 loses "
-            f"digits: choose p between {LEAST_P:g} and {MOST_P:g}."
+            f"law_page: expected p between {LEAST_P:g} and {MOST_P:g}, found {float(law.p):g}. Beyond them "
+            f"float64 loses digits: choose p between {LEAST_P:g} and {MOST_P:g}."
         )
     figures = _figures(law, width)
     found = f"p={float(law.p):g}, loc={float(law.loc):g}, scale={float(law.scale):g}"

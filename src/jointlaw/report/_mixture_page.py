@@ -40,8 +40,8 @@ def mixture_page(
 
     Args:
         law: of two coordinates with ``split`` 1, without a batch.
-        samples: ``[N, 2]``, context and target, an array, a tensor or a list, drawn behind the law (up to 1,000 of them);
-            their range is the axis.
+        samples: ``[N, 2]``, context and target, an array, a tensor or a list; up to 1,000 of them are
+            drawn behind the law, and their range is the axis.
         at: the context at which the page starts (default: the median of the samples'), at most ten ranges of the
             samples' beyond either end.
         names: of context and target.
@@ -67,7 +67,7 @@ def mixture_page(
     spread = np.ptp(pairs, axis=0).tolist()
     data = {
         "law": _factors(law),
-        "points": [[_short(value, size, 5) for value, size in zip(row, spread, strict=True)] for row in kept.tolist()],
+        "points": [[_short(value, size, 6) for value, size in zip(row, spread, strict=True)] for row in kept.tolist()],
         "ends": [min(low - room, context), max(high + room, context)],
         "limits": limits,
         "context": context,
