@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from jointlaw import RectifiedGeneralizedGaussian, Run
 from jointlaw.cli import main
+from jointlaw.cli._mixture import branches
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,11 @@ class TestLaw:
         assert main(["law", "--out=mine.html"]) == 0
         assert start("mine.html")["settings"] == [{"p": 1.0, "scale": "GN", "activity": 0.1}]
 
+    @pytest.mark.parametrize("word", ["rgn", "RGN"])
+    def test_a_convention_in_either_case(self, word: str) -> None:
+        assert main(["law", f"--scale={word}"]) == 0
+        assert start("law.html")["settings"][0]["scale"] == "RGN"
+
     @pytest.mark.parametrize("place", ["--loc=-0.5", "--activity=0.3"])
     def test_a_scale_of_ones_own(self, place: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["law", place, "--scale=0.25", "--p=2"]) == 0
@@ -72,10 +78,19 @@ class TestLaw:
         [
             (["--activity=0.1", "--loc=0"], "One determines the other"),
             (["--activity=2"], "Choose a share inside"),
+            (["--activity=nan"], "expected --activity to be a share inside (0, 1) such as 0.1, found 'nan'"),
+            (["--activity=10%"], "expected --activity to be a share inside (0, 1) such as 0.1, found '10%'"),
+            (["--activity=inf"], "found 'inf'"),
+            (["--activity=abc"], "found 'abc'"),
+            (["--p=x"], "expected --p to be a finite number, found 'x'"),
+            (["--loc=1,5"], "expected --loc to be a finite number, found '1,5'"),
+            (["--loc=-1e300"], "found activity 0 in float64"),
+            (["--p=101"], "expected p between 0.1 and 100, found 101"),
+            (["--p=0.09"], "expected p between 0.1 and 100, found 0.09"),
             (["--scale=-1"], "scale > 0"),
-            (["--scale=XY"], "scale"),
+            (["--scale=XY"], "expected --scale to be GN, RGN or a number, found 'XY'"),
             (["--p=0"], "p > 0"),
-            (["--p=0.001"], "Choose p between"),
+            (["--p=0.001"], "choose p between"),
             (["--out=law.csv"], "a .html file"),
             (["--out=nowhere/law.html"], "Create it first"),
             (["--trust"], "with --run only"),
@@ -87,7 +102,9 @@ class TestLaw:
         assert failed(["law", *words]) == 2
         said = capsys.readouterr().err
         assert text in said
-        assert "Traceback" not in said
+        assert said.startswith("jointlaw: error: ")
+        assert said.count("\n") == 1
+        assert said.endswith(".\n")
         assert list(Path().iterdir()) == []
 
 
@@ -142,6 +159,9 @@ def saved(name: str, write: Callable[[str], object]) -> str:
 
 TABLES: dict[str, tuple[Callable[[], str], str, str]] = {
     "csv": (lambda: text("t.csv", ",", "x,the square,row"), "x", "the square"),
+    "csv with semicolons": (lambda: text("t.csv", ";", "x;y;row"), "x", "y"),
+    "csv with tabs": (lambda: text("t.csv", "\t", "x\ty\trow"), "x", "y"),
+    "npz of one array": (lambda: saved("t.npz", lambda name: np.savez(name, all=ROWS)), "1", "2"),
     "tsv without names": (lambda: text("t.tsv", "\t"), "1", "2"),
     "npy": (lambda: saved("t.npy", lambda name: np.save(name, ROWS)), "1", "2"),
     "npz": (lambda: saved("t.npz", lambda name: np.savez(name, x=ROWS[:, 0], y=ROWS[:, 1], z=ROWS)), "x", "y"),
@@ -156,15 +176,63 @@ TABLES: dict[str, tuple[Callable[[], str], str, str]] = {
 }
 
 
+TEXTS = {
+    "t.csv": "x,y,word,z\n1,,1,2\n2,2,two,inf\n",
+    "t.txt": "1 2\n",
+    "double.csv": "a,b,a,b\n1,2,3,4\n",
+    "one.csv": "a\n1\n2\n",
+    "head.csv": "a,b\n",
+    "empty.csv": "",
+    "flat.csv": "a,b\n1,2\n2,2\n3,2\n",
+    "huge.csv": "a,b\n1,1e300\n2,2\n3,-1e300\n",
+    "tiny.csv": "a,b\n1,1e-300\n2,2e-300\n3,0\n",
+}
+
+
 class TestMixture:
+    @pytest.mark.parametrize(("across", "up"), [(1.0, 1e-3), (1e-5, 1.0), (1e6, 1e40)])
+    def test_other_units_give_the_same_law(self, across: float, up: float) -> None:
+        np.save("plain.npy", branches(400))
+        np.save("other.npy", branches(400) * [across, up])
+        for name, at in (("plain", 0.5), ("other", 0.5 * across)):
+            assert main(["mixture", f"{name}.npy", "--components=4", f"--at={at}", f"--out={name}.html"]) == 0
+        plain, other = start("plain.html")["law"], start("other.html")["law"]
+        np.testing.assert_allclose(other["logWeights"], plain["logWeights"], rtol=1e-5)
+        np.testing.assert_allclose(other["loc"], np.array(plain["loc"]) * [across, up], rtol=1e-5)
+        factors = np.array(plain["scale"]) * [across, up, up]
+        np.testing.assert_allclose(other["scale"], factors, rtol=1e-5, atol=1e-9 * up)
+
+    def test_the_noise_scales_by_the_square(self, capsys: pytest.CaptureFixture[str]) -> None:
+        noise = []
+        for times in (1.0, 2.0**-10):
+            np.save("t.npy", branches(400) * [1, times])
+            assert main(["mixture", "t.npy", "--components=4", "--at=0.5"]) == 0
+            noise.append(re.search(r"^  noise +(\S+) ", capsys.readouterr().out, re.MULTILINE))
+        plain, other = (float(found[1]) for found in noise if found)
+        assert other == pytest.approx(plain * 2.0**-20, rel=1e-4)
+
+    def test_what_the_fit_has_to_say_is_a_sentence(self, capsys: pytest.CaptureFixture[str]) -> None:
+        Path("t.csv").write_text("a,b\n" + "0,0\n1,1\n" * 20, encoding="utf-8")
+        assert main(["mixture", "t.csv", "--components=6"]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        assert "components lost all samples and were left out." in said.out
+        assert ".py" not in said.out
+
+    def test_commas_are_decimal_points_between_semicolons(self) -> None:
+        rows = "".join(f"{a:.3f};{b:.3f}\n".replace(".", ",") for a, b, _ in ROWS)
+        Path("t.csv").write_text(rows, encoding="utf-8")
+        assert main(["mixture", "t.csv", "--components=2"]) == 0
+        np.testing.assert_allclose(start("mixture.html")["points"], ROWS[:, :2], atol=1e-3)
+
     def test_three_branches(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["mixture", "branches", "--components=9", "--at=0.8"]) == 0
+        assert main(["mixture", "branches", "--components=11", "--at=0.8"]) == 0
         said = capsys.readouterr().out
-        assert "9 components, context = 0.8" in said
+        assert "11 components, context = 0.8" in said
         region = re.search(r"^  90 % region +(.*?)   ", said, re.MULTILINE)
         assert region
         assert region[1].count(" to ") == 3  # one interval for each branch
-        assert start("mixture.html")["command"] == "jointlaw mixture branches --components=9 --seed=0"
+        assert start("mixture.html")["command"] == "jointlaw mixture branches --components=11 --seed=0"
 
     @pytest.mark.parametrize("kind", TABLES)
     def test_two_columns(self, kind: str) -> None:
@@ -190,22 +258,52 @@ class TestMixture:
             (["nowhere.csv"], "Check the path"),
             (["t.csv"], "expected --context to name a column"),
             (["t.csv", "--context=x", "--target=other"], "one of x, y, word"),
-            (["t.csv", "--context=x", "--target=word"], "found 'two' in row 2"),
-            (["t.csv", "--context=x", "--target=y"], "found '' in row 1"),
+            (["t.csv", "--context=x", "--target=word"], "column word of t.csv, found 'two' in row 2 of 2"),
+            (["t.csv", "--context=x", "--target=y"], "column y of t.csv, found '' in row 1 of 2"),
+            (["t.csv", "--context=x", "--target=x"], "two different columns of t.csv, found x"),
+            (["t.csv", "--context=x", "--target=z"], "column z of t.csv, found 'inf' in row 2 of 2"),
+            (["double.csv"], "found 'a', 'b' more than once"),
+            (["one.csv"], "separated by commas, semicolons or tabs"),
+            (["head.csv"], "at least 3 rows in head.csv, found 0"),
+            (["head.csv", "--components=5"], "at least 5 rows in head.csv, found 0"),
+            (["empty.csv"], "at least 3 rows in empty.csv, found 0"),
+            (["utf16.csv"], "expected UTF-8 text in utf16.csv"),
+            (["flat.csv"], "found b to be 2 in every row"),
+            (["huge.csv"], "whose spread float64 can square, found b between"),
+            (["tiny.csv"], "whose spread float64 can square, found b between"),
             (["t.txt"], "another kind of file"),
             (["broken.npy"], "Save it again"),
-            (["branches", "--components=0"], "components"),
+            (["line.npy"], "expected an array [N, columns] in line.npy, found shape [5]"),
+            (["complex.npy"], "expected real numbers in column 1 of complex.npy, found complex128"),
+            (["objects.npz"], "expected arrays of numbers in objects.npz, found none"),
+            (["lengths.npz"], "found 3 rows of x and 4 of y"),
+            (["null.parquet"], "column y of null.parquet, found 'null' in row 2 of 3"),
+            (["branches", "--context=a"], "branches has two columns of its own"),
+            (["branches", "--components=0"], "expected --components to be a whole number above 0"),
+            (["branches", "--components=2.5"], "found '2.5'"),
+            (["branches", "--components=5000"], "Ask for fewer --components"),
+            (["branches", "--at=abc"], "expected --at to be a finite number, found 'abc'"),
             (["branches", "--at=.inf"], "finite"),
+            (["branches", "--at=50", "--components=2"], "ten ranges of the data beyond either end"),
             (["branches", "--out=page.pdf"], "a .html file"),
         ],
     )
     def test_mistakes_write_nothing(self, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-        Path("t.csv").write_text("x,y,word\n1,,1\n2,2,two\n", encoding="utf-8")
-        Path("t.txt").write_text("1 2\n", encoding="utf-8")
         Path("broken.npy").write_bytes(b"nonsense")
+        Path("utf16.csv").write_bytes("x,y\n1,2\n".encode("utf-16"))
+        for name, content in TEXTS.items():
+            Path(name).write_text(content, encoding="utf-8")
+        np.save("line.npy", np.zeros(5))
+        np.save("complex.npy", np.zeros((5, 2), dtype=complex))
+        np.savez("objects.npz", x=np.array([{}, None]))
+        np.savez("lengths.npz", x=np.arange(3), y=np.arange(4))
+        parquet.write_table(pa.table({"x": [1.0, 2.0, 3.0], "y": [1.0, None, 2.0]}), "null.parquet")
         before = sorted(Path().iterdir())
         assert failed(["mixture", *words]) == 2
         found = capsys.readouterr().err
         assert said in found
-        assert "Traceback" not in found
+        assert found.startswith("jointlaw: error: mixture")
+        assert found.count("\n") == 1
+        assert found.endswith(".\n")
+        assert "allow_pickle" not in found
         assert sorted(Path().iterdir()) == before

@@ -258,6 +258,8 @@ def test_an_address_holds_the_setting_and_a_wrong_one_is_told(browser, pages: di
         "nonsense",
         "loc=1&scale=XY",
         "loc=0&scale=1e300",
+        "loc=0x10",
+        "loc=0&p=0.09",
         "%",
     ):
         page = visit(browser, f"{pages['law']}#{wrong}")
@@ -396,4 +398,42 @@ def test_the_context_is_dragged_typed_and_stepped(browser, pages: dict[str, str]
     law, _ = fitted()
     mean = float(law.given(double([0.9])).mean)
     assert math.isclose(float(shown(page)["mean"]), mean, rel_tol=1e-5)
+    page.context.close()
+
+
+@pytest.mark.parametrize("wrong", ["context=0x10", "context=1e9", "context=-30", "context=", "nonsense"])
+def test_a_context_far_away_is_told(browser, pages: dict[str, str], wrong: str) -> None:
+    page = visit(browser, pages["mixture"])
+    start = page.evaluate(SHOWN)
+    page.context.close()
+    page = visit(browser, f"{pages['mixture']}#{wrong}")
+    assert "which is no context between" in page.locator("#told").text_content()
+    assert page.evaluate(SHOWN) == start
+    page.locator("#context").fill("1e9")
+    assert "between" in page.locator("#context").evaluate("box => box.validationMessage")
+    assert page.evaluate(SHOWN) == start
+    page.context.close()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", ["law", "mixture"])
+def test_twelve_characters_and_all_labels_have_room(browser, pages: dict[str, str], name: str, viewport: dict) -> None:
+    page = visit(browser, pages[name], viewport=viewport)
+    box = page.locator("#a-loc" if name == "law" else "#context")
+    box.fill("-1.23456e-05")
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll(".plot > svg > text")].filter((each) => {
+          const own = each.getBoundingClientRect(), whole = each.parentElement.getBoundingClientRect();
+          return own.left < whole.left - 0.5 || own.right > whole.right + 0.5;
+        }).map((each) => each.textContent)"""
+    )
+    assert clipped == []
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("#variance .loud")].map((each) => {
+          const { left, right } = each.getBoundingClientRect();
+          return [left, right];
+        }).sort((a, b) => a[0] - b[0])"""
+    )
+    assert name == "law" or names[0][1] < names[1][0]
     page.context.close()

@@ -27,7 +27,7 @@ STARTS = {
     ),
     "a location": (FAMILY.unit_variance(2.0, -1.3, after_rectifier=True), {"p": 2.0, "scale": "RGN", "loc": -1.3}),
     "a scale": (FAMILY(1.5, -0.75, 0.7), {"p": 1.5, "scale": 0.7, "loc": -0.75}),
-    "no activity to speak of": (FAMILY(8.0, -8.0), {"p": 8.0, "scale": "GN", "loc": -8.0}),
+    "little activity": (FAMILY(1.0, -300.0), {"p": 1.0, "scale": "GN", "loc": -300.0}),
 }
 
 
@@ -83,9 +83,29 @@ def test_empty_components_are_left_out_and_shared_scales_are_spread() -> None:
     assert factors["logWeights"] == pytest.approx([np.log(0.5)] * 2)
 
 
+@pytest.mark.parametrize("given", [list, lambda rows: torch.tensor(rows, requires_grad=True)], ids=["list", "tensor"])
+def test_tensors_and_lists_are_arrays(given) -> None:
+    units = [[0.0, 1.0], [2.0, 0.5]]
+    assert law_page(FAMILY(1.0), given(units)).data == law_page(FAMILY(1.0), np.array(units)).data
+    pairs = given(SAMPLES.tolist())
+    assert mixture_page(PAIR, pairs).data == mixture_page(PAIR, SAMPLES).data
+
+
+def test_samples_far_from_zero_keep_their_differences() -> None:
+    far = mixture_page(PAIR, SAMPLES + np.array([1e9, 0])).data
+    np.testing.assert_allclose(np.array(far["points"]) - [1e9, 0], SAMPLES, atol=1e-5)
+    assert far["context"] == 1e9 + 0.5
+
+
 MISTAKES = {
     "a batch of laws": (lambda: law_page(FAMILY(torch.ones(3))), "expected one law for all units"),
-    "a shape beyond float64": (lambda: law_page(FAMILY(0.01)), "Choose p between"),
+    "a shape beyond float64": (lambda: law_page(FAMILY(0.01)), "choose p between"),
+    "no activity in float64": (lambda: law_page(FAMILY(8.0, -8.0)), "found activity 0"),
+    "units that are text": (lambda: law_page(FAMILY(1.0), [["a"]]), "expected units as an array, a tensor or a list"),
+    "units that are complex": (lambda: law_page(FAMILY(1.0), torch.ones(1, 1) * 1j), "complex"),
+    "samples of unequal rows": (lambda: mixture_page(PAIR, [[1.0], [1.0, 2.0]]), "a list of rows"),
+    "a context far away": (lambda: mixture_page(PAIR, SAMPLES, at=22.0), "between -21 and 21"),
+    "a context that is no number": (lambda: mixture_page(PAIR, SAMPLES, at=float("nan")), "finite context"),
     "negative units": (lambda: law_page(FAMILY(1.0), np.array([[0.0, -1.0]])), "zero or above"),
     "no units": (lambda: law_page(FAMILY(1.0), np.zeros((0, 4))), "zero or above"),
     "NaN among units": (lambda: law_page(FAMILY(1.0), np.array([[np.nan]])), "finite"),

@@ -1,91 +1,87 @@
-"""Two columns of a table in a file."""
+"""Two columns of a table, as numbers."""
 
-import csv
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Columns = Mapping[str, Any]
+from jointlaw.cli._tables import Columns, read_table
 
 
 def read_columns(
-    file: Path, context: str | None, target: str | None
+    file: Path, context: str | None, target: str | None, least: int = 1
 ) -> tuple[npt.NDArray[np.float64], tuple[str, str]]:
     """Two columns ``[N, 2]`` of a .csv, .tsv, .npy, .npz or .parquet file, and their names.
 
     Columns without names (of a .npy array, or of a text file that begins with numbers) are called 1, 2, ...
 
     Args:
-        file: the table; of a .npz file each one-dimensional array is a column.
+        file: the table.
         context: name of the first column; None where there are two columns.
         target: name of the second column; None where there are two columns.
+        least: rows that are needed.
 
     Raises:
-        ValueError: if there is no such file or column, or a cell of the columns is no number.
+        ValueError: if there is no such file or column, too few rows, or a cell of the columns is no finite number.
     """
-    if not file.is_file():
-        raise ValueError(f"mixture: expected branches or a table, found no file {file}. Check the path.")
-    try:
-        table = _read(file)
-    except (OSError, EOFError, UnicodeError, zipfile.BadZipFile, ValueError) as error:
-        raise ValueError(f"mixture: expected a table in {file}, found {error} Save it again.") from error
+    table = read_table(file)
     if context is None and target is None and len(table) == 2:
         context, target = table
+    names = _check_names(file, table, context, target)
+    columns = [_numbers(file, name, table[name]) for name in names]
+    sizes = [len(column) for column in columns]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"mixture: expected columns of one length in {file}, found {sizes[0]} rows of {names[0]} and {sizes[1]} "
+            f"of {names[1]}. Save as many of both."
+        )
+    if sizes[0] < least:
+        raise ValueError(
+            f"mixture: expected at least {least} rows in {file}, found {sizes[0]}. Give more rows, or fewer "
+            "--components (3 rows at least)."
+        )
+    return np.stack(columns, axis=1), names
+
+
+def _check_names(file: Path, table: Columns, context: str | None, target: str | None) -> tuple[str, str]:
     for option, name in (("context", context), ("target", target)):
         if name not in table:
             raise ValueError(
                 f"mixture: expected --{option} to name a column of {file}, one of {', '.join(table)}, found {name}. "
                 "Name context and target."
             )
-    names = (str(context), str(target))
-    return np.stack([_numbers(file, name, table[name]) for name in names], axis=1), names
-
-
-def _read(file: Path) -> Columns:
-    kind = file.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        return _read_text(file, "\t" if kind == ".tsv" else ",")
-    if kind == ".npy":
-        array = np.atleast_2d(np.load(file, allow_pickle=False))
-        return {str(i + 1): array[:, i] for i in range(array.shape[1])}
-    if kind == ".npz":
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if archive[name].ndim == 1}
-    if kind == ".parquet":
-        from pyarrow import parquet
-
-        table: Columns = parquet.read_table(file).to_pydict()
-        return table
-    raise ValueError("another kind of file than .csv, .tsv, .npy, .npz and .parquet.")
-
-
-def _read_text(file: Path, delimiter: str) -> Columns:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.reader(stream, delimiter=delimiter) if row]
-    named = bool(rows) and not all(_is_number(cell) for cell in rows[0])
-    names = [cell.strip() for cell in rows[0]] if named else [str(i + 1) for i in range(len(rows[0]) if rows else 0)]
-    body = rows[1:] if named else rows
-    return {name: [row[i] if i < len(row) else "" for row in body] for i, name in enumerate(names)}
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    if context == target:
+        raise ValueError(
+            f"mixture: expected two different columns of {file}, found {context} as --context and as --target. "
+            "Name another one."
+        )
+    return str(context), str(target)
 
 
 def _numbers(file: Path, name: str, column: Any) -> npt.NDArray[np.float64]:
-    try:
-        return np.asarray(column, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        first = next(i for i, cell in enumerate(column) if not _is_number(str(cell)))
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "biuf":
         raise ValueError(
-            f"mixture: expected numbers in column {name} of {file}, found {column[first]!r} in row {first + 1} below "
-            "the names. Fill or drop such rows."
-        ) from error
+            f"mixture: expected real numbers in column {name} of {file}, found {column.dtype}. Save its real part, or "
+            "convert it by astype(float)."
+        )
+    if isinstance(column, np.ndarray):
+        values = column.astype(np.float64)
+    else:
+        values = np.array([_number(cell) for cell in column], dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        cell = "null" if column[bad[0]] is None else str(column[bad[0]])
+        raise ValueError(
+            f"mixture: expected finite numbers in column {name} of {file}, found {cell!r} in "
+            f"row {bad[0] + 1} of {len(values)}, names not counted. Fill or drop such rows."
+        )
+    return values
+
+
+def _number(cell: Any) -> float:
+    """The cell as a number, NaN where it is none."""
+    try:
+        return float(cell)
+    except (ValueError, TypeError, OverflowError):
+        return float("nan")

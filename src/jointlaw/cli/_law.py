@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from jointlaw.cli._main import COMMANDS
+from jointlaw.cli._numbers import number
 from jointlaw.cli._pages import check_output, deliver
 from jointlaw.cli._parsing import parse, parser
 from jointlaw.laws import RectifiedGeneralizedGaussian
@@ -30,10 +31,10 @@ def carry_out(name: str, words: list[str]) -> None:
 
 def law(  # noqa: PLR0913 (the signature is the command line)
     *,
-    activity: float | None = None,
-    loc: float | None = None,
-    p: float | None = None,
-    scale: Scale | None = None,
+    activity: str | None = None,
+    loc: str | None = None,
+    p: str | None = None,
+    scale: str | None = None,
     run: Path | None = None,
     data: str | None = None,
     trust: bool = False,
@@ -58,7 +59,8 @@ def law(  # noqa: PLR0913 (the signature is the command line)
     file = (run or Path()) / "law.html" if out is None else out
     if out is not None:
         check_output("law", out)
-    start = _chosen(activity, loc, 1.0 if p is None else p, "GN" if scale is None else scale)
+    shape, place = number("law", "p", p), number("law", "loc", loc)
+    start = _chosen(_share(activity), place, 1.0 if shape is None else shape, _scale(scale))
     if run is None:
         page = law_page(start)
     else:
@@ -67,10 +69,10 @@ def law(  # noqa: PLR0913 (the signature is the command line)
 
 
 def _check(
-    activity: float | None,
-    loc: float | None,
-    p: float | None,
-    scale: Scale | None,
+    activity: str | None,
+    loc: str | None,
+    p: str | None,
+    scale: str | None,
     run: Path | None,
     data: str | None,
     trust: bool,
@@ -86,6 +88,25 @@ def _check(
             "law: expected --activity or --loc beside --p and --scale, found neither. The run has a law of its own; to "
             "start from another one, name all of it."
         )
+
+
+def _share(text: str | None) -> float | None:
+    """The share that --activity gives."""
+    expected = "a share inside (0, 1) such as 0.1"
+    share = number("law", "activity", text, expected)
+    if share is not None and not 0 < share < 1:
+        raise ValueError(f"law: expected --activity to be {expected}, found {text!r}. Choose a share inside.")
+    return share
+
+
+def _scale(text: str | None) -> Scale:
+    """The convention or number that --scale gives."""
+    match "GN" if text is None else text.upper():
+        case "GN":
+            return "GN"
+        case "RGN":
+            return "RGN"
+    return number("law", "scale", text, "GN, RGN or a number") or 0.0  # zero is refused as a scale
 
 
 def _chosen(activity: float | None, loc: float | None, p: float, scale: Scale) -> RectifiedGeneralizedGaussian:

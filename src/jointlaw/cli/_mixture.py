@@ -1,5 +1,7 @@
 """``jointlaw mixture``: a joint mixture of two columns, and the page that conditions it."""
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -8,13 +10,19 @@ import numpy.typing as npt
 
 from jointlaw.cli._columns import read_columns
 from jointlaw.cli._main import COMMANDS
+from jointlaw.cli._numbers import count, number
 from jointlaw.cli._pages import check_output, deliver
 from jointlaw.cli._parsing import parse, parser
-from jointlaw.densities.em import ExpectationMaximization, Fit, choose_components
+from jointlaw.cli._units import units_of
+from jointlaw.densities.em import ExpectationMaximization, choose_components
+from jointlaw.laws import JointMixture
 from jointlaw.report import mixture_page
 
 MOST = 12
 """Components among which the criterion chooses."""
+
+LEAST = 3
+"""Rows from which a covariance of two columns can be told."""
 
 BRANCHES = "branches"
 
@@ -31,8 +39,8 @@ def mixture(  # noqa: PLR0913 (the signature is the command line)
     *,
     context: str | None = None,
     target: str | None = None,
-    components: int | None = None,
-    at: float | None = None,
+    components: str | None = None,
+    at: str | None = None,
     seed: int = 0,
     out: Path = Path("mixture.html"),
     open: bool = False,  # noqa: A002 (--open)
@@ -51,20 +59,56 @@ def mixture(  # noqa: PLR0913 (the signature is the command line)
         open: show the page in the browser.
     """
     check_output("mixture", out)
-    if table == BRANCHES:
-        samples, names = branches(), ("context", "target")
-    else:
-        samples, names = read_columns(Path(table), context, target)
-    em = ExpectationMaximization(1 if components is None else components, split=1, seed=seed)
-    fit = _by_criterion(samples, em) if components is None else em.fit(samples)
-    count = fit.law.count
+    chosen, start = count("mixture", "components", components), number("mixture", "at", at)
+    samples, names = _samples(table, context, target, max(LEAST, chosen or 1))
+    law, asked = _fitted(samples, names, chosen, seed)
     words = ["jointlaw mixture", quote(table)]
     words += [] if table == BRANCHES else [f"--context={quote(names[0])}", f"--target={quote(names[1])}"]
-    words += [f"--components={count}", f"--seed={seed}"]
+    words += [f"--components={asked}", f"--seed={seed}"]
     title = "Three branches" if table == BRANCHES else f"{names[1]} given {names[0]}"
-    page = mixture_page(fit.law, samples, at=at, names=names, title=title, command=" ".join(words))
-    print(f"  {count} components, {names[0]} = {page.data['context']:g}")
+    page = mixture_page(law, samples, at=start, names=names, title=title, command=" ".join(words))
+    print(f"  {law.count} components, {names[0]} = {page.data['context']:g}")
     deliver(page, out, open)
+
+
+def _samples(
+    table: str, context: str | None, target: str | None, least: int
+) -> tuple[npt.NDArray[np.float64], tuple[str, str]]:
+    if table != BRANCHES:
+        return read_columns(Path(table), context, target, least)
+    if context is not None or target is not None:
+        raise ValueError(
+            f"mixture: expected --context and --target with a file only, found --context={context} and "
+            f"--target={target} with branches. Leave them out: branches has two columns of its own."
+        )
+    samples = branches()
+    if len(samples) < least:
+        raise ValueError(
+            f"mixture: expected at most {len(samples)} components for as many samples, found {least}. Ask for fewer "
+            "--components."
+        )
+    return samples, ("context", "target")
+
+
+def _fitted(
+    samples: npt.NDArray[np.float64], names: tuple[str, str], components: int | None, seed: int
+) -> tuple[JointMixture, int]:
+    """The law of the samples and the number of components asked for; the fit is to standardised columns.
+
+    So the logits, and all else but the units, do not depend on the units of the data.
+    """
+    units = units_of(samples, names)
+    standard = units.standardised(samples)
+    em = ExpectationMaximization(1, split=1, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what concerns the fit that is shown is said below
+        asked = _by_criterion(standard, em) if components is None else components
+        fit = replace(em, components=asked).fit(standard)
+    if fit.law.count < asked:
+        print(f"  {asked - fit.law.count} of {asked} components lost all samples and were left out.")
+    if not fit.converged:
+        print(f"  The fit has not converged after {len(fit.history)} steps; fewer --components may suit the data.")
+    return units.law(fit.law), asked
 
 
 def branches(count: int = 1500) -> npt.NDArray[np.float64]:
@@ -79,7 +123,7 @@ def branches(count: int = 1500) -> npt.NDArray[np.float64]:
     return np.stack([x, target], axis=1)
 
 
-def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> Fit:
-    """The fit with the number of components that BIC prefers; each has ten samples at least."""
+def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> int:
+    """The number of components that BIC prefers; each has ten samples at least."""
     most = max(1, min(MOST, len(samples) // 10))
-    return choose_components(samples, range(1, most + 1), em).fit
+    return choose_components(samples, range(1, most + 1), em).components

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from jointlaw.laws import RectifiedGeneralizedGaussian
+from jointlaw.report._arrays import real_array
 from jointlaw.report._interactive import InteractivePage, Quantity
 
 WIDTH = 512
@@ -15,7 +16,7 @@ WIDTH = 512
 
 BINS = 60
 
-LEAST_P, MOST_P = 0.05, 100.0
+LEAST_P, MOST_P = 0.1, 100.0
 """Shapes that the page accepts: beyond them float64 loses digits, or the law is a point or a box."""
 
 INTRODUCTION = (
@@ -26,7 +27,7 @@ INTRODUCTION = (
 
 def law_page(
     law: RectifiedGeneralizedGaussian,
-    units: npt.NDArray[np.floating] | None = None,
+    units: npt.ArrayLike | torch.Tensor | None = None,
     *,
     title: str = "The rectified family",
     command: str = "jointlaw law",
@@ -38,14 +39,14 @@ def law_page(
 
     Args:
         law: of one unit.
-        units: embeddings ``[N, D]`` of a trained run, zero or above; their histogram and activity are shown over the
-            law.
+        units: embeddings ``[N, D]`` of a trained run, zero or above, an array, a tensor or a list; their histogram and
+            activity are shown over the law.
         title: heading.
         command: what writes the page, to which it adds the options of a setting.
 
     Raises:
-        ValueError: if the law has a batch of parameters, p is extreme, or the units are not finite ``[N, D]`` from zero
-            up.
+        ValueError: if the law has a batch of parameters, p is extreme, no unit is active in float64, or the units are
+            not finite ``[N, D]`` from zero up.
 
     >>> page = law_page(RectifiedGeneralizedGaussian.with_activity(0.1))
     >>> {figure.key: figure.text for figure in page.figures}["entropy"]
@@ -56,16 +57,34 @@ def law_page(
             f"law_page: expected one law for all units, found batch shape {list(law.batch_shape)}. "
             "Show one law at a time; the page can compare two."
         )
-    counted = None if units is None else _counted(units)
-    width = WIDTH if units is None else units.shape[1]
-    figures = _figures(law, width)
-    if not (LEAST_P <= float(law.p) <= MOST_P and all(math.isfinite(float(figure.value)) for figure in figures)):
-        raise ValueError(
-            f"law_page: expected a law whose moments float64 can hold, found p={float(law.p)}, loc={float(law.loc)}, "
-            f"scale={float(law.scale)}. Choose p between {LEAST_P} and {MOST_P}, and loc within a few scales of 0."
-        )
+    array = None if units is None else real_array("law_page", "units", units)
+    counted = None if array is None else _counted(array)
+    width = WIDTH if array is None else array.shape[1]
+    figures = _sound_figures(law, width)
     data = {"settings": [_setting(law)], "units": counted, "width": width, "command": command}
     return InteractivePage(title, "law", INTRODUCTION, command, figures, data)
+
+
+def _sound_figures(law: RectifiedGeneralizedGaussian, width: int) -> list[Quantity]:
+    """The numbers of a law, which float64 can hold."""
+    if not LEAST_P <= round(float(law.p), 6) <= MOST_P:
+        raise ValueError(
+            f"law_page: expected p between {LEAST_P:g} and {MOST_P:g}, found {float(law.p):g}. Beyond them "
+            f"float64 loses digits: choose p between {LEAST_P:g} and {MOST_P:g}."
+        )
+    figures = _figures(law, width)
+    found = f"p={float(law.p):g}, loc={float(law.loc):g}, scale={float(law.scale):g}"
+    if not all(math.isfinite(float(figure.value)) for figure in figures):
+        raise ValueError(
+            f"law_page: expected a law whose moments float64 can hold, found {found}. Choose loc within a few scales "
+            "of 0."
+        )
+    if float(figures[0].value) == 0:
+        raise ValueError(
+            f"law_page: expected a law under which units are active, found activity 0 in float64 ({found}). Choose a "
+            "larger loc, or an activity above 0."
+        )
+    return figures
 
 
 def _figures(law: RectifiedGeneralizedGaussian, width: int) -> list[Quantity]:

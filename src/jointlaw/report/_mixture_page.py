@@ -9,10 +9,14 @@ import torch
 
 from jointlaw.laws import JointMixture
 from jointlaw.laws._regions import Region
+from jointlaw.report._arrays import real_array
 from jointlaw.report._interactive import InteractivePage, Quantity
 
 SHOWN = 1_000
 """Samples that are drawn; more make dragging slow and nothing clearer."""
+
+REACH = 10
+"""Ranges of the data beyond either end from which a context may be chosen."""
 
 INTRODUCTION = (
     "Drag the context and see what the mixture says about the target: where it may lie, which component answers, and "
@@ -22,7 +26,7 @@ INTRODUCTION = (
 
 def mixture_page(
     law: JointMixture,
-    samples: npt.NDArray[np.floating],
+    samples: npt.ArrayLike | torch.Tensor,
     *,
     at: float | None = None,
     names: tuple[str, str] = ("context", "target"),
@@ -36,37 +40,63 @@ def mixture_page(
 
     Args:
         law: of two coordinates with ``split`` 1, without a batch.
-        samples: ``[N, 2]``, context and target, drawn behind the law (up to 1,000 of them); their range is the axis.
-        at: the context at which the page starts (default: the median of the samples').
+        samples: ``[N, 2]``, context and target, an array, a tensor or a list; up to 1,000 of them are
+            drawn behind the law, and their range is the axis.
+        at: the context at which the page starts (default: the median of the samples'), at most ten ranges of the
+            samples' beyond either end.
         names: of context and target.
         title: heading.
         command: what writes the page, to which it adds ``--at`` with a context.
 
     Raises:
         ValueError: if the law is not of one context and one target, the samples are not finite ``[N, 2]``,
-            or ``at`` is not finite.
+            or ``at`` is not finite or far from the samples.
 
     >>> law = JointMixture(torch.zeros(2), torch.tensor([[0.0, -1.0], [0.0, 1.0]]), torch.tensor([[0.5]]), split=1)
     >>> page = mixture_page(law, np.array([[-1.0, 0.0], [1.0, 0.0]]))
     >>> {figure.key: figure.text for figure in page.figures}["ambiguity"]
     '1'
     """
-    _check(law, samples)
-    if at is not None and not math.isfinite(at):
-        raise ValueError(f"mixture_page: expected a finite context, found at={at}. Choose a number.")
-    low, high = (float(end) for end in (samples[:, 0].min(), samples[:, 0].max()))
-    room = 0.05 * (high - low) or 1.0
-    context = float(f"{float(np.median(samples[:, 0])):.3g}") if at is None else at
-    kept = samples[:: -(-len(samples) // SHOWN)].astype(np.float64)
+    pairs = real_array("mixture_page", "samples", samples)
+    _check(law, pairs)
+    pairs = pairs.astype(np.float64)
+    low, high = (float(end) for end in (pairs[:, 0].min(), pairs[:, 0].max()))
+    room, limits = 0.05 * (high - low) or 1.0, _limits(low, high)
+    context = _short(float(np.median(pairs[:, 0])), high - low, 3) if at is None else _near(at, limits)
+    kept = pairs[:: -(-len(pairs) // SHOWN)]
+    spread = np.ptp(pairs, axis=0).tolist()
     data = {
         "law": _factors(law),
-        "points": [[float(f"{value:.5g}") for value in row] for row in kept.tolist()],
+        "points": [[_short(value, size, 6) for value, size in zip(row, spread, strict=True)] for row in kept.tolist()],
         "ends": [min(low - room, context), max(high + room, context)],
+        "limits": limits,
         "context": context,
         "names": list(names),
         "command": command,
     }
     return InteractivePage(title, "mixture", INTRODUCTION, command, _figures(law, context), data)
+
+
+def _limits(low: float, high: float) -> tuple[float, float]:
+    """Between which contexts may be chosen."""
+    reach = REACH * ((high - low) or 1.0)
+    return float(f"{low - reach:.12g}"), float(f"{high + reach:.12g}")
+
+
+def _near(at: float, limits: tuple[float, float]) -> float:
+    if not limits[0] <= at <= limits[1]:  # NaN neither
+        raise ValueError(
+            f"mixture_page: expected a finite context between {limits[0]:g} and {limits[1]:g} (ten ranges of the data "
+            f"beyond either end), found at={at}. Choose one nearer to the data."
+        )
+    return at
+
+
+def _short(value: float, spread: float, digits: int) -> float:
+    """The value rounded to so many digits of the spread: what is large and varies little still varies."""
+    if spread == 0:
+        return value
+    return round(value, digits - 1 - math.floor(math.log10(spread)))
 
 
 def _check(law: JointMixture, samples: npt.NDArray[np.floating]) -> None:

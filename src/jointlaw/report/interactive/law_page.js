@@ -80,7 +80,7 @@
     afterwards();
   }
 
-  const HINTS = { activity: "A share between 0 and 1.", loc: "A number.", p: "A number from 0.05 to 100.", scale: "A number above 0." };
+  const HINTS = { activity: "A share between 0 and 1.", loc: "A number.", p: "A number from 0.1 to 100.", scale: "A number above 0." };
 
   function listen(name, i) {
     for (const [key, { ends, value }] of Object.entries(Settings.SLIDERS)) {

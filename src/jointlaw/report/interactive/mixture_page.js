@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const start = JSON.parse(document.getElementById("start").textContent);
-  const { law, points, names, ends } = start, { text, spaced } = Plot;
+  const { law, points, names, ends, limits } = start, { text, spaced } = Plot;
   const element = (id) => document.getElementById(id);
   const SHADES = { 0.5: 0.45, 0.9: 0.2 };
   let context = start.context, joint = null;
@@ -86,7 +86,7 @@
     plot.curve(total, { stroke: "var(--law)", "stroke-width": 2 });
     plot.curve(noise, { stroke: "var(--measured)", "stroke-width": 2, "stroke-dasharray": "7 4" });
     plot.segment([context, 0], [context, top], { stroke: "var(--ink)", "stroke-width": 1 });
-    const inner = overAll.slice(32, -32); // where its name has room
+    const inner = overAll.filter(([c]) => plot.px(c) > 100 && plot.px(c) < plot.w - 45); // clear of the other name and of the end
     const widest = inner.reduce((best, one) => (one[1].ambiguity > best[1].ambiguity ? one : best));
     plot.words([widest[0], (widest[1].noise + widest[1].total) / 2], [0, 4], "ambiguity", { "text-anchor": "middle", class: "loud" });
     plot.words([ends[0], 0], [8, -6], "noise", { class: "loud" });
@@ -132,6 +132,9 @@
 
   // ---- controls ----
 
+  const between = `between ${text(limits[0])} and ${text(limits[1])}`;
+  const fits = (value) => value >= limits[0] && value <= limits[1]; // NaN does not
+
   const box = element("context"), bar = element("context-slider"), step = (ends[1] - ends[0]) / 400;
 
   const draw = Sharing.oncePerFrame(() => {
@@ -155,7 +158,10 @@
   }
 
   /** A place that a hand chose, as a number that is short to write. */
-  const shortened = (value) => Number(value.toFixed(Math.max(0, 1 - Math.floor(Math.log10(step)))));
+  function shortened(value) {
+    const unit = 10 ** (Math.floor(Math.log10(step)) - 1);
+    return Number((Math.round(value / unit) * unit).toPrecision(15));
+  }
 
   function drag(event) {
     const at = (event.clientX - element("joint").getBoundingClientRect().left - joint.left) / joint.w;
@@ -165,17 +171,17 @@
   function fromAddress() {
     const asked = Sharing.address();
     if (!asked) return;
-    const found = Number(new URLSearchParams(asked).get("context") || NaN);
-    if (Number.isFinite(found)) context = found;
-    else say(`The address asks for "${asked}", which is no context. The page shows another one.`);
+    const found = Sharing.number(new URLSearchParams(asked).get("context"));
+    if (fits(found)) context = found;
+    else say(`The address asks for "${asked}", which is no context ${between}. The page shows another one.`);
     draw();
   }
 
   Object.assign(bar, { min: ends[0], max: ends[1], step });
   bar.addEventListener("input", () => move(shortened(Number(bar.value))));
   box.addEventListener("input", () => {
-    const typed = Number(box.value || NaN), sound = Number.isFinite(typed);
-    box.setCustomValidity(sound ? "" : "A number.");
+    const typed = Number(box.value || NaN), sound = fits(typed);
+    box.setCustomValidity(sound ? "" : `A number ${between}.`);
     if (sound) move(typed);
   });
   box.addEventListener("blur", draw);

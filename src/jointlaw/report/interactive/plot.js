@@ -2,6 +2,7 @@
 "use strict";
 const Plot = (() => {
   const SPACE = "http://www.w3.org/2000/svg";
+  const LETTER = 7.2; // width of a digit in the axes' type, in pixels
 
   function element(parent, name, attributes = {}, text = "") {
     const made = document.createElementNS(SPACE, name);
@@ -37,20 +38,22 @@ const Plot = (() => {
   function chart(box, { x, y, xName, yName, percent = false, counted = false, right = "", small = false, square = false }) {
     box.replaceChildren();
     const width = box.clientWidth, height = box.clientHeight;
-    const left = small ? 44 : 54, top = 20, bottom = xName ? 40 : 24, edge = right ? 46 : 12;
+    const label = (value) => (percent ? `${text(100 * value, 3)}\u2009%` : text(value, 3));
+    const longest = Math.max(...ticks(...y, small ? 3 : 5).map((at) => label(at).length));
+    const left = Math.max(small ? 44 : 54, 10 + LETTER * longest), top = 20, bottom = xName ? 40 : 24, edge = right ? 46 : 12;
     const whole = element(box, "svg", { width, height, "aria-hidden": "true" });
     const w = Math.max(width - left - edge, 10), h = Math.max(height - top - bottom, 10);
     if (square) [x, y] = even(x, y, w / h);
     const px = (value) => ((value - x[0]) / (x[1] - x[0])) * w;
     const py = (value) => h - ((value - y[0]) / (y[1] - y[0])) * h;
-    const label = (value) => (percent ? `${text(100 * value, 3)}\u2009%` : text(value, 3));
     for (const at of ticks(...y, small ? 3 : 5)) {
       element(whole, "line", { class: "grid", x1: left, x2: left + w, y1: top + py(at), y2: top + py(at) });
       element(whole, "text", { x: left - 6, y: top + py(at) + 4, "text-anchor": "end" }, label(at));
     }
     for (const at of ticks(...x, small ? 4 : Math.max(3, Math.min(8, w / 70)))) {
       if (counted && !Number.isInteger(at)) continue;
-      element(whole, "text", { x: left + px(at), y: top + h + 17, "text-anchor": "middle" }, text(at, 3));
+      const half = (LETTER * text(at, 3).length) / 2; // the last one would leave the chart
+      element(whole, "text", { x: Math.min(left + px(at), width - half), y: top + h + 17, "text-anchor": "middle" }, text(at, 3));
     }
     element(whole, "line", { class: "axis", x1: left, x2: left + w, y1: top + h, y2: top + h });
     element(whole, "text", { class: "name", x: left + w / 2, y: height - 4, "text-anchor": "middle" }, xName);

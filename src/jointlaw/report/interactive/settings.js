@@ -1,7 +1,7 @@
 // Settings of the law as texts: address, Python and command line; see law.js for what a setting is.
 "use strict";
 const Settings = (() => {
-  const LEAST_P = 0.05, MOST_P = 100; // beyond them float64 loses digits
+  const LEAST_P = 0.1, MOST_P = 100; // beyond them float64 loses digits
   const LARGEST = 1e100; // squares of it are still numbers
 
   /** What a slider's place means, and where a value lies on it. */
@@ -34,9 +34,9 @@ const Settings = (() => {
 
   /** The setting that a part of an address describes, or null where it describes none. */
   function read(text) {
-    const found = new URLSearchParams(text), number = (name) => Number(found.get(name) || NaN);
+    const found = new URLSearchParams(text), number = (name) => Sharing.number(found.get(name));
     const name = found.has("activity") ? "activity" : "loc", word = found.get("scale") ?? "GN";
-    const scale = word === "GN" || word === "RGN" ? word : Number(word || NaN);
+    const scale = word === "GN" || word === "RGN" ? word : Sharing.number(word);
     const setting = { p: found.has("p") ? number("p") : 1, scale, [name]: number(name) };
     const sound = fits(name, setting[name]) && fits("p", setting.p) && (typeof scale === "string" || fits("scale", scale));
     return sound && !(found.has("activity") && found.has("loc")) ? setting : null;

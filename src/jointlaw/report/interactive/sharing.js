@@ -41,6 +41,9 @@ const Sharing = (() => {
     }
   }
 
+  /** The number that a text in an address writes in decimals, NaN where it writes none: 0x10 and 1_0 are none. */
+  const number = (text) => (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text ?? "") ? Number(text) : NaN);
+
   /** Every button with data-copy copies the text of the element that it names, and says so. */
   function offerCopies(say) {
     for (const button of document.querySelectorAll("[data-copy]")) {
@@ -67,5 +70,5 @@ const Sharing = (() => {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   }
 
-  return { address, offerCopies, oncePerFrame, onNewLook, setAddress, whenQuiet };
+  return { address, number, offerCopies, oncePerFrame, onNewLook, setAddress, whenQuiet };
 })();
