@@ -49,10 +49,12 @@
       const exact = key === Settings.held(setting) || key === "p" || (key === "scale" && typeof setting.scale === "number");
       const box = element(`${name}-${key}`), bar = element(`${name}-${key}-slider`);
       const shown = exact ? String(setting[key]) : text(values[key]);
-      if (document.activeElement !== box) box.value = shown;
+      if (document.activeElement !== box) {
+        box.value = shown;
+        box.setCustomValidity("");
+      }
       if (document.activeElement !== bar) bar.value = slider.place(values[key]);
       bar.setAttribute("aria-valuetext", text(values[key], 4));
-      box.setCustomValidity("");
     }
     const own = typeof setting.scale === "number";
     for (const choice of document.getElementsByName(`${name}-convention`)) choice.checked = choice.value === (own ? "own" : setting.scale);
