@@ -279,7 +279,7 @@ def test_wrong_input_is_named():
         with pytest.raises(ValueError, match=words):
             prototypes.update(batch)
     assert all(torch.equal(before[name], value) for name, value in prototypes.state_dict().items())
-    with pytest.raises(ValueError, match="floor >= 0"):
+    with pytest.raises(ValueError, match="0 <= floor <= 1"):
         MovingScale(2, floor=-0.1)
-    with pytest.raises(ValueError, match="room_below_one"):
+    with pytest.raises(ValueError, match="0 <= floor <= 1"):
         MovingScale(2, floor=1.1)

@@ -14,7 +14,7 @@ from jointlaw.cli._numbers import count, number
 from jointlaw.cli._pages import check_output, deliver
 from jointlaw.cli._parsing import parse, parser
 from jointlaw.cli._units import units_of
-from jointlaw.densities.em import ExpectationMaximization, choose_components
+from jointlaw.densities.em import ExpectationMaximization, Fit, choose_components
 from jointlaw.laws import JointMixture
 from jointlaw.report import mixture_page
 
@@ -102,8 +102,11 @@ def _fitted(
     em = ExpectationMaximization(1, split=1, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what concerns the fit that is shown is said below
-        asked = _by_criterion(standard, em) if components is None else components
-        fit = replace(em, components=asked).fit(standard)
+        asked, fit = (
+            _by_criterion(standard, em)
+            if components is None
+            else (components, replace(em, components=components).fit(standard))
+        )
     if fit.law.count < asked:
         print(f"  {asked - fit.law.count} of {asked} components lost all samples and were left out.")
     if not fit.converged:
@@ -123,7 +126,8 @@ def branches(count: int = 1500) -> npt.NDArray[np.float64]:
     return np.stack([x, target], axis=1)
 
 
-def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> int:
-    """The number of components that BIC prefers; each has ten samples at least."""
+def _by_criterion(samples: npt.NDArray[np.float64], em: ExpectationMaximization) -> tuple[int, Fit]:
+    """The number of components that BIC prefers, and their fit; each has ten samples at least."""
     most = max(1, min(MOST, len(samples) // 10))
-    return choose_components(samples, range(1, most + 1), em).components
+    choice = choose_components(samples, range(1, most + 1), em)
+    return choice.components, choice.fit

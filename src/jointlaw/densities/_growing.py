@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from jointlaw import _check as check
 from jointlaw.densities import _gas_batch as gas
-from jointlaw.densities._density import Density
 from jointlaw.densities._gas_graph import NO_EDGE, Growth
 from jointlaw.densities._moving import moving_rate
-from jointlaw.densities._prototypes import unit_blocks
+from jointlaw.densities._prototypes import JointPrototypes, unit_blocks
 from jointlaw.densities._scales import ComponentScale, MovingScale
 from jointlaw.distributed import gather
 from jointlaw.functional._linalg import wide, without_autocast
@@ -23,7 +22,7 @@ MOST = 4096  # vertices, whose edges take 128 MiB
 IDLE = 0.1  # share of an average vertex's samples below which a vertex counts as idle
 
 
-class GrowingPrototypes(Density):
+class GrowingPrototypes(JointPrototypes):
     r"""A Gaussian mixture over joint embeddings whose components are vertices of a growing neural gas.
 
     Every ``update`` presents a batch to the graph, as `GrowingNeuralGas` does sample by sample: winners and their
@@ -154,30 +153,13 @@ class GrowingPrototypes(Density):
         found = {"vertices": self.alive.sum(), "parts": parts, "idle": (mass < IDLE * mass.mean()).sum()}
         return {name: value.to(torch.float32) for name, value in found.items()}
 
-    def forward(self, context: Tensor | None = None) -> JointMixture:
-        """The joint law, or that of the target given the ``context`` ``[*, split]``.
-
-        Raises:
-            ValueError: if a context is given to a law of one block, or its width is another.
-        """
-        scale = self.scale()
+    @property
+    def law(self) -> JointMixture:
+        """The joint law of the vertices there are; of equal weights before the first update."""
+        scale, mass = self.scale(), wide(self.mass[self.alive])
         scale = scale if len(scale) == 1 else scale[self.alive]
-        mass = wide(self.mass[self.alive])
         weights = torch.where(self.steps > 0, mass, 1.0)
-        law = JointMixture(weights.log(), wide(self.loc), scale, self.split, validate_args=False)
-        return law if context is None else law.given(context)
-
-    def loss(self, joint: Tensor) -> Tensor:
-        """Mean over the batch of -log p(Z), in nats per sample.
-
-        Args:
-            joint: Z ``[*, E]``, context first.
-
-        Raises:
-            ValueError: if the width is another.
-        """
-        log_density: Tensor = self().log_prob(wide(joint))  # [*]
-        return -log_density.mean()
+        return JointMixture(weights.log(), wide(self.loc), scale, self.split, validate_args=False)
 
     @torch.no_grad()
     @without_autocast
@@ -203,8 +185,9 @@ class GrowingPrototypes(Density):
         self._follow(x, found)
         self._weigh(x, found)
         self._sever()
-        before, self.seen = self.seen.clone(), self.seen + len(x)
-        for _ in range(int(self.seen // self.growth.every - before // self.growth.every)):
+        before = int(self.seen)
+        self.seen.add_(len(x))
+        for _ in range(int(self.seen) // self.growth.every - before // self.growth.every):
             self._prune()
             self._grow()
 

@@ -1,5 +1,7 @@
 """Prototypes: a joint mixture whose means are learned by gradient."""
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,7 +14,36 @@ from jointlaw.laws import JointMixture
 from jointlaw.laws._blocks import check_split, check_width
 
 
-class Prototypes(Density):
+class JointPrototypes(Density):
+    """A density whose joint law is a mixture that is learned by its likelihood."""
+
+    @property
+    @abstractmethod
+    def law(self) -> JointMixture:
+        """The joint law as it is now."""
+
+    def forward(self, context: Tensor | None = None) -> JointMixture:
+        """The joint law, or that of the target given the ``context`` ``[*, split]``.
+
+        Raises:
+            ValueError: if a context is given to a law of one block, or its width is another.
+        """
+        return self.law if context is None else self.law.given(context)
+
+    def loss(self, joint: Tensor) -> Tensor:
+        """Mean over the batch of -log p(Z), in nats per sample.
+
+        Args:
+            joint: Z ``[*, E]``, context first.
+
+        Raises:
+            ValueError: if the width is another.
+        """
+        log_density: Tensor = self.law.log_prob(wide(joint))  # [*]
+        return -log_density.mean()
+
+
+class Prototypes(JointPrototypes):
     r"""A Gaussian mixture over joint embeddings, fitted by gradient (relaxed EM).
 
     .. math:: L = -\log \sum_k \pi_k N(Z; m_k, S_k)
@@ -65,26 +96,10 @@ class Prototypes(Density):
         """The components' means ``[K, E]``, projected if they live on the sphere."""
         return unit_blocks(self.means, self.split) if self.sphere else self.means
 
-    def forward(self, context: Tensor | None = None) -> JointMixture:
-        """The joint law, or that of the target given the ``context`` ``[*, split]``.
-
-        Raises:
-            ValueError: if a context is given to a law of one block, or its width is another.
-        """
-        law = JointMixture(self.logits, self.loc, self.scale(), self.split, validate_args=False)
-        return law if context is None else law.given(context)
-
-    def loss(self, joint: Tensor) -> Tensor:
-        """Mean over the batch of -log p(Z), in nats per sample.
-
-        Args:
-            joint: Z ``[*, E]``, context first.
-
-        Raises:
-            ValueError: if the width is another.
-        """
-        log_density: Tensor = self().log_prob(wide(joint))  # [*]
-        return -log_density.mean()
+    @property
+    def law(self) -> JointMixture:
+        """The joint law."""
+        return JointMixture(self.logits, self.loc, self.scale(), self.split, validate_args=False)
 
     @torch.no_grad()
     def update(self, z: Tensor) -> None:

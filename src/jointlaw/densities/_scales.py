@@ -152,7 +152,8 @@ class MovingScale(ComponentScale):
         check.fraction("MovingScale", momentum=momentum)
         check.positive("MovingScale", start=start, prior=prior)
         self.dim, self.components, self.momentum = dim, components, momentum
-        check.non_negative("MovingScale", floor=floor, room_below_one=1 - floor)
+        if not 0 <= floor <= 1:
+            raise ValueError(f"MovingScale: expected 0 <= floor <= 1, found {floor}. It is a share of a variance.")
         self.start, self.prior, self.floor = start, prior, floor
         self.register_buffer("scatter", torch.zeros(components, dim, dim))
         self.register_buffer("mass", torch.zeros(components))

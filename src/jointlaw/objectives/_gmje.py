@@ -86,7 +86,7 @@ class GMJE(Objective):
     @property
     def joint_law(self) -> JointMixture:
         """The mixture of the prototypes."""
-        return self.density.forward()
+        return self.density.law
 
     def activate(self, z: Tensor) -> Tensor:
         """Scale to unit length, where the prototypes live on the sphere."""

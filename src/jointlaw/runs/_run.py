@@ -284,8 +284,9 @@ class Run:
         from jointlaw.report import run_page
         from jointlaw.runs._contents import contents
 
-        judgement = self._judged(anew=False)
-        (page,) = (run_page(made) for made in track([contents(self, judgement)], "drawing the report", 1))
+        known = contents(self, self._judged(anew=False))
+        for _ in track([known], "drawing the report", 1):  # a step of one: it says what takes the time
+            page = run_page(known)
         page.write(self.workspace.report)
         return page
 
