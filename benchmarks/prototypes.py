@@ -46,8 +46,8 @@ def measure(name: str, setup: Setup, options: dict[str, object], data: Data) -> 
         start = time.perf_counter()
         run = Run.new(partial(RECIPES[name], **options), here, data).train()
         seconds = time.perf_counter() - start
-        figures = run.judge()
-    return [*(float(figures[key] or "nan") for key in FIGURES), *law_figures(run, setup.run.seed), seconds]
+        figures, learned = run.judge(), law_figures(run, setup.run.seed)
+    return [*(float(figures[key] or "nan") for key in FIGURES), *learned, seconds]
 
 
 @torch.no_grad()
